@@ -129,13 +129,14 @@ struct strait_entry {
 
 enum strait_bell_mode {
     STRAIT_BELL_FENCE = 0, /* both sides fence */
-    STRAIT_BELL_ASYM = 1   /* the ringer orders its compiler only, the sleeper calls membarrier */
+    STRAIT_BELL_ASYM = 1,     /* the ringer orders its compiler only, the sleeper calls membarrier */
+    STRAIT_BELL_SWITCHING = 2 /* on the way from ASYM to FENCE: both sides do both */
 };
 
 /** What sleepers wait on. seq is the futex word. */
 struct strait_bell {
     uint32_t seq;      /* ringers add; sleepers read, futex */
-    uint32_t mode;     /* enum strait_bell_mode. sleepers; ringers */
+    uint32_t mode;     /* generation 30 | enum strait_bell_mode 2. sleepers; ringers */
     uint64_t sleepers; /* epoch 32 | count 32. sleepers, sweep; ringers */
     uint64_t sleeps;   /* sleepers, relaxed: statistics */
     uint64_t unused[5];

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * One ring, one word per slot; never blocks. The transitions are those of PROTOCOLS.md, "Ring word":
+ *
+ *   FREE(t) --claim--> CLAIMED(t,me) --commit--> READY(t) --take--> TAKEN(t,me) --release--> FREE(t+1)
+ *
+ * A sole producer skips CLAIMED, a sole consumer skips TAKEN: one load, the payload, one store. Start with a load of the
+ * slot's word, end with a store to it; nothing else is shared on the fast path.
+ *
+ * A struct strait_ring_end is one end of a ring, private to one handle: where it stands, and checked copies of
+ * everything that it needs to address a slot. Shared bytes never steer an access outside the slots.
+ */
+#ifndef STRAIT_RING_H
+#define STRAIT_RING_H
+
+#include <errno.h>
+
+#include "atomic.h"
+#include "layout.h"
+
+STRAIT_BEGIN_DECLS
+
+struct strait_ring_end {
+    unsigned char *slots;
+    uint64_t cursor; /* turn 40 | slot 24: the next position to look at */
+    uint32_t mask;   /* capacity - 1 */
+    uint32_t stride;
+    uint32_t owner; /* our lease */
+    uint32_t flags; /* enum strait_ring_flags */
+    struct strait_ring *ring;
+    uint32_t seen_returned; /* generation of RETURNED slots that a scan has found none of */
+    uint32_t slot_bytes;    /* largest payload */
+};
+
+/** A slot and the word it had when we looked (consumers), or its turn (producers). */
+struct strait_place {
+    struct strait_slot *slot;
+    uint64_t word;
+};
+
+/* ---- addresses and cursors ---- */
+
+STRAIT_INLINE struct strait_slot *strait_ring_slot(const struct strait_ring_end *end, uint64_t cursor)
+{
+    return (struct strait_slot *)(void *)(end->slots + (size_t)((uint32_t)cursor & end->mask) * end->stride);
+}
+
+STRAIT_INLINE uint64_t strait_ring_next(const struct strait_ring_end *end, uint64_t cursor)
+{
+    if (STRAIT_UNLIKELY(((uint32_t)cursor & end->mask) == end->mask))
+        return (cursor & STRAIT_TURN_MASK) + STRAIT_TURN_ONE;
+    return cursor + 1;
+}
+
+STRAIT_INLINE void *strait_slot_payload(struct strait_slot *slot)
+{
+    return (unsigned char *)slot + STRAIT_SLOT_HEAD;
+}
+
+STRAIT_INLINE uint64_t strait_slot_word(uint64_t turn, enum strait_slot_state state, uint32_t owner)
+{
+    return (turn & STRAIT_TURN_MASK) | ((uint64_t)state << STRAIT_STATE_SHIFT) | owner;
+}
+
+STRAIT_INLINE enum strait_slot_state strait_slot_state(uint64_t word)
+{
+    return (enum strait_slot_state)((word & STRAIT_STATE_MASK) >> STRAIT_STATE_SHIFT);
+}
+
+STRAIT_INLINE uint32_t strait_slot_attempts(uint64_t word)
+{
+    return (uint32_t)((word & STRAIT_ATTEMPTS_MASK) >> STRAIT_ATTEMPTS_SHIFT);
+}
+
+/* ---- producers ---- */
+
+/** claim, where the slot at the cursor was not simply free. */
+STRAIT_API int strait_ring_claim_slow(struct strait_ring_end *end, struct strait_place *place);
+
+/** Take a slot to write: 0, -EAGAIN full, -EPROTO a slot word that cannot be. A sole producer gets the same slot again
+ * until it commits. */
+STRAIT_INLINE int strait_ring_claim(struct strait_ring_end *end, struct strait_place *place)
+{
+    struct strait_slot *slot = strait_ring_slot(end, end->cursor);
+    uint64_t turn = end->cursor & STRAIT_TURN_MASK;
+    /* acquire [R2] <- [R4] strait_ring_release: the last reader has finished before we overwrite */
+    uint64_t word = strait_load64_acquire(&slot->word);
+
+    if (STRAIT_UNLIKELY(word != turn))
+        return strait_ring_claim_slow(end, place);
+    if (end->flags & STRAIT_RING_MANY_PRODUCERS) {
+        /* seq_cst [R5] -> [R6] strait_ring_find: the claim names its owner in the same step */
+        if (!strait_cas64(&slot->word, &word, strait_slot_word(turn, STRAIT_SLOT_CLAIMED, end->owner)))
+            return strait_ring_claim_slow(end, place);
+        end->cursor = strait_ring_next(end, end->cursor);
+    }
+    place->slot = slot;
+    place->word = turn;
+    return 0;
+}
+
+/** Publish a claimed slot. */
+STRAIT_INLINE void strait_ring_commit(struct strait_ring_end *end, const struct strait_place *place)
+{
+    /* release [R1] -> [R3] strait_ring_find: payload precedes word */
+    strait_store64_release(&place->slot->word, strait_slot_word(place->word, STRAIT_SLOT_READY, 0));
+    if (!(end->flags & STRAIT_RING_MANY_PRODUCERS))
+        end->cursor = strait_ring_next(end, end->cursor);
+}
+
+/** Give a claimed slot up; never back to FREE, since others have passed it. Consumers step over it. */
+STRAIT_INLINE void strait_ring_abort(struct strait_ring_end *end, const struct strait_place *place)
+{
+    if (end->flags & STRAIT_RING_MANY_PRODUCERS)
+        /* release [R7] -> [R3] strait_ring_find */
+        strait_store64_release(&place->slot->word, strait_slot_word(place->word, STRAIT_SLOT_VOID, 0));
+}
+
+/** Drop-oldest: claim the slot in the way, unread. 0, -EAGAIN it is being read or written, -EPROTO. */
+STRAIT_API int strait_ring_claim_oldest(struct strait_ring_end *end, struct strait_place *place);
+
+/** After a claim: is the next slot free as well? Then a sleeping producer can go on. */
+STRAIT_INLINE bool strait_ring_more_free(const struct strait_ring_end *end)
+{
+    uint64_t word = strait_load64_relaxed(&strait_ring_slot(end, end->cursor)->word);
+    return word == (end->cursor & STRAIT_TURN_MASK);
+}
+
+/* ---- consumers ---- */
+
+/** find, where the slot at the cursor was not simply ready. */
+STRAIT_API int strait_ring_find_slow(struct strait_ring_end *end, struct strait_place *place);
+
+/** Look for the next message without taking it: 0, -EAGAIN none. place->word tells the attempts. */
+STRAIT_INLINE int strait_ring_find(struct strait_ring_end *end, struct strait_place *place)
+{
+    struct strait_slot *slot = strait_ring_slot(end, end->cursor);
+    /* acquire [R3] <- [R1] strait_ring_commit, [R7] strait_ring_abort: payload follows word */
+    uint64_t word = strait_load64_acquire(&slot->word);
+
+    if (STRAIT_UNLIKELY((word & ~STRAIT_ATTEMPTS_MASK) != strait_slot_word(end->cursor, STRAIT_SLOT_READY, 0)))
+        return strait_ring_find_slow(end, place);
+    if (end->flags & STRAIT_RING_MANY_CONSUMERS) {
+        /* acquire [R8] <- [R9] strait_ring_sweep_end: a raised generation shows the RETURNED slots before it */
+        if (STRAIT_UNLIKELY(strait_load32_acquire(&end->ring->returned) != end->seen_returned))
+            return strait_ring_find_slow(end, place);
+    }
+    place->slot = slot;
+    place->word = word;
+    return 0;
+}
+
+/** Make a found message ours: 0 and place->word is TAKEN (many consumers), -EAGAIN somebody was quicker: find again. */
+STRAIT_INLINE int strait_ring_take(struct strait_ring_end *end, struct strait_place *place)
+{
+    if (end->flags & STRAIT_RING_MANY_CONSUMERS) {
+        uint64_t taken = (place->word & (STRAIT_TURN_MASK | STRAIT_ATTEMPTS_MASK)) |
+                         strait_slot_word(0, STRAIT_SLOT_TAKEN, end->owner);
+        /* seq_cst [R6] <- [R5] strait_ring_claim: and names the taker in the same step */
+        if (!strait_cas64(&place->slot->word, &place->word, taken))
+            return -EAGAIN;
+        place->word = taken;
+    }
+    if (place->slot == strait_ring_slot(end, end->cursor) &&
+        (place->word & STRAIT_TURN_MASK) == (end->cursor & STRAIT_TURN_MASK))
+        end->cursor = strait_ring_next(end, end->cursor);
+    return 0;
+}
+
+/** Give a taken slot back to the producers. */
+STRAIT_INLINE void strait_ring_release(const struct strait_place *place)
+{
+    /* release [R4] -> [R2] strait_ring_claim: reading precedes overwriting */
+    strait_store64_release(&place->slot->word, (place->word & STRAIT_TURN_MASK) + STRAIT_TURN_ONE);
+}
+
+/** After a take: is the next message ready as well? Then another sleeping consumer can go on. */
+STRAIT_INLINE bool strait_ring_more_ready(const struct strait_ring_end *end)
+{
+    uint64_t word = strait_load64_relaxed(&strait_ring_slot(end, end->cursor)->word);
+    return (word & (STRAIT_TURN_MASK | STRAIT_STATE_MASK)) == strait_slot_word(end->cursor, STRAIT_SLOT_READY, 0);
+}
+
+/** Is this the slot at which a half of the ring ends? There a consumer rings the producers' bell. */
+STRAIT_INLINE bool strait_ring_half(const struct strait_ring_end *end, const struct strait_slot *slot)
+{
+    const unsigned char *at = (const unsigned char *)slot;
+    return at == end->slots + (size_t)end->mask * end->stride ||
+           at == end->slots + (size_t)(end->mask >> 1) * end->stride;
+}
+
+STRAIT_END_DECLS
+
+#endif
