@@ -116,11 +116,10 @@ int strait_ring_claim_slow(struct strait_ring_end *end, struct strait_place *pla
 int strait_ring_claim_oldest(struct strait_ring_end *end, struct strait_place *place)
 {
     for (uint32_t step = 0; step < patience(end); step++) {
-        struct strait_slot *slot = strait_ring_slot(end, end->cursor);
         int r = strait_ring_claim_slow(end, place);
         if (r != -EAGAIN)
             return r;
-        slot = strait_ring_slot(end, end->cursor);
+        struct strait_slot *slot = strait_ring_slot(end, end->cursor);
         uint64_t word = strait_load64_acquire(&slot->word); /* acquire [R13] <- [R4] strait_ring_release */
         enum strait_slot_state state = strait_slot_state(word);
         if (turns_ahead(word, end->cursor) != -(int64_t)STRAIT_TURN_ONE)
@@ -308,12 +307,17 @@ void strait_ring_count(const struct strait_ring_end *end, uint32_t counts[8])
         counts[strait_slot_state(strait_load64_relaxed(&strait_ring_slot(end, i)->word))]++;
 }
 
-bool strait_ring_idle(const struct strait_ring_end *end)
+bool strait_ring_drained(const struct strait_ring_end *end)
 {
-    for (uint32_t i = 0; i <= end->mask; i++) {
-        /* seq_cst [R22] <- [R23] the closing handle's store of the channel's status: a claim before it is seen here */
-        enum strait_slot_state s = strait_slot_state(strait_load64_seq_cst(&strait_ring_slot(end, i)->word));
-        if (s != STRAIT_SLOT_FREE && s != STRAIT_SLOT_VOID)
+    /* seq_cst [R22] <- [R5] strait_ring_claim: a sender claims, then looks at the status; we have looked at the status
+     * and now see its claim, or it sees the close */
+    if (strait_load64_seq_cst(&strait_ring_slot(end, end->cursor)->word) != (end->cursor & STRAIT_TURN_MASK))
+        return false;
+    for (uint32_t i = 0; i <= end->mask && (end->flags & STRAIT_RING_MANY_CONSUMERS); i++) {
+        uint64_t word = strait_load64_acquire(&strait_ring_slot(end, i)->word); /* acquire [R23] <- [R16] repair */
+        if (strait_slot_state(word) == STRAIT_SLOT_RETURNED)
+            return false;
+        if (strait_slot_state(word) == STRAIT_SLOT_TAKEN && (word & STRAIT_OWNER_MASK) != end->owner)
             return false;
     }
     return true;

@@ -28,8 +28,9 @@ void strait_ring_suspect(struct strait_ring_end *end, uint32_t window);
 /** Slots by state, indexed by enum strait_slot_state; counts[6], counts[7] are words that cannot be. A snapshot. */
 void strait_ring_count(const struct strait_ring_end *end, uint32_t counts[8]);
 
-/** True when nothing is left that a consumer could ever get: no slot READY, TAKEN, RETURNED or CLAIMED. A snapshot. */
-bool strait_ring_idle(const struct strait_ring_end *end);
+/** A find has just found nothing: is there nothing left for this consumer in a closed ring? The head must be FREE, and
+ * no slot RETURNED or TAKEN by another lease, whose owner may yet die. */
+bool strait_ring_drained(const struct strait_ring_end *end);
 
 /** What to do with a message whose receivers have died max_attempts times. */
 struct strait_ring_bury {

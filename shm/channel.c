@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+#include "channel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lease.h"
+#include "strait/bell.h"
+
+#define MOST_BYTES (UINT64_C(1) << 40)
+
+static uint64_t up(uint64_t n, uint64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+/* ---- measure, build ---- */
+
+static bool power_of_two(uint32_t n)
+{
+    return n && (n & (n - 1)) == 0;
+}
+
+static bool sensible(const struct strait_channel_plan *p)
+{
+    if (!power_of_two(p->capacity) || p->capacity < 2 || p->capacity > STRAIT_RING_SLOTS)
+        return false;
+    if (p->slot_bytes == 0 || p->slot_bytes > UINT32_C(1) << 30 || p->rings == 0 || p->rings > STRAIT_LEASES)
+        return false;
+    if (p->max_attempts == 0 || p->max_attempts > STRAIT_ATTEMPTS_MOST || p->full > STRAIT_FULL_DROP_OLDEST)
+        return false;
+    if (p->peek_window == 0 || p->peek_window > p->capacity || p->dead_max > 65536)
+        return false;
+    if (p->replies == 0)
+        return true;
+    return p->replies <= STRAIT_TOKEN_INDEX_MASK && power_of_two(p->reply_capacity) && p->reply_capacity >= 2 &&
+           p->reply_capacity <= 65536 && p->reply_bytes > 0 && p->reply_bytes <= UINT32_C(1) << 30 &&
+           p->slot_bytes > sizeof(struct strait_request_head) && p->full != STRAIT_FULL_DROP_OLDEST;
+}
+
+static uint64_t dead_letter_bytes(uint32_t slot_bytes)
+{
+    return up(sizeof(struct strait_dead_letter) + slot_bytes, STRAIT_LINE);
+}
+
+int strait_channel_measure(struct strait_channel_plan *p)
+{
+    uint64_t at = sizeof(struct strait_channel);
+
+    if (!sensible(p))
+        return -EINVAL;
+    p->rings_at = up(at, STRAIT_LINE);
+    at = p->rings_at + p->rings * sizeof(struct strait_ring);
+    p->slots_at = up(at, STRAIT_LINE);
+    at = p->slots_at + (uint64_t)p->rings * p->capacity * strait_ring_stride(p->slot_bytes);
+    p->replies_at = up(at, STRAIT_LINE);
+    at = p->replies_at + p->replies * sizeof(struct strait_reply);
+    p->reply_slots_at = up(at, STRAIT_LINE);
+    at = p->reply_slots_at + (uint64_t)p->replies * p->reply_capacity * strait_ring_stride(p->reply_bytes);
+    p->dead_at = up(at, STRAIT_LINE);
+    at = p->dead_at + sizeof(struct strait_dead_letters) + p->dead_max * dead_letter_bytes(p->slot_bytes);
+    p->bytes = at;
+    return at > MOST_BYTES ? -EFBIG : 0;
+}
+
+static uint32_t ring_flags(const struct strait_channel_plan *p)
+{
+    if (p->full == STRAIT_FULL_DROP_OLDEST) /* both sides touch unread slots: compare-and-swap even for one each */
+        return STRAIT_RING_MANY_PRODUCERS | STRAIT_RING_MANY_CONSUMERS;
+    return (p->flags & STRAIT_CHANNEL_MANY_PRODUCERS ? STRAIT_RING_MANY_PRODUCERS : 0) |
+           (p->flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0);
+}
+
+static void build_rings(const struct strait_segment_map *map, const struct strait_object *o,
+                        const struct strait_channel_plan *p)
+{
+    unsigned char *base = map->base + o->offset;
+    uint32_t stride = strait_ring_stride(p->slot_bytes);
+
+    for (uint32_t i = 0; i < p->rings; i++) {
+        uint64_t at = p->slots_at + (uint64_t)i * p->capacity * stride;
+        strait_ring_init((struct strait_ring *)(void *)(base + p->rings_at) + i, base + at, o->offset + at, p->capacity,
+                         stride, ring_flags(p), p->first_turn);
+    }
+}
+
+static void build_replies(const struct strait_segment_map *map, const struct strait_object *o,
+                          const struct strait_channel_plan *p)
+{
+    unsigned char *base = map->base + o->offset;
+    uint32_t stride = strait_ring_stride(p->reply_bytes);
+
+    for (uint32_t i = 0; i < p->replies; i++) {
+        struct strait_reply *reply = (struct strait_reply *)(void *)(base + p->replies_at) + i;
+        uint64_t at = p->reply_slots_at + (uint64_t)i * p->reply_capacity * stride;
+        strait_ring_init(&reply->ring, base + at, o->offset + at, p->reply_capacity, stride, 0, p->first_turn);
+    }
+}
+
+void strait_channel_build(const struct strait_segment_map *map, const struct strait_object *o,
+                          const struct strait_channel_plan *p)
+{
+    struct strait_channel *c = (struct strait_channel *)(void *)(map->base + o->offset);
+    struct strait_dead_letters *dead = (struct strait_dead_letters *)(void *)(map->base + o->offset + p->dead_at);
+
+    c->flags = p->flags;
+    c->full = p->full;
+    c->slot_bytes = p->slot_bytes;
+    c->rings = p->rings;
+    c->max_attempts = p->max_attempts;
+    c->peek_window = p->peek_window;
+    c->replies = p->replies;
+    c->dead_max = p->dead_max;
+    c->rings_off = o->offset + p->rings_at;
+    c->replies_off = o->offset + p->replies_at;
+    c->dead_off = o->offset + p->dead_at;
+    dead->entry_bytes = dead_letter_bytes(p->slot_bytes);
+    build_rings(map, o, p);
+    if (p->replies)
+        build_replies(map, o, p);
+    /* A stream should not pay a fence per message; a party that sleeps often turns to FENCE by itself. */
+    c->readable.mode = c->writable.mode = STRAIT_BELL_ASYM;
+}
+
+/* ---- view ---- */
+
+static bool inside(const struct strait_object *o, uint64_t off, uint64_t bytes)
+{
+    return off >= o->offset && off - o->offset <= o->bytes && bytes <= o->bytes - (off - o->offset) && off % 16 == 0;
+}
+
+int strait_channel_view(struct strait_segment_map *map, const struct strait_object *o, struct strait_channel_view *view)
+{
+    struct strait_channel *c = (struct strait_channel *)(void *)(map->base + o->offset);
+    struct strait_channel_view v = {.map = map, .object = *o, .shared = c};
+
+    if (o->bytes < sizeof *c)
+        return -EPROTO;
+    v.flags = strait_load32_relaxed(&c->flags);
+    v.full = strait_load32_relaxed(&c->full);
+    v.slot_bytes = strait_load32_relaxed(&c->slot_bytes);
+    v.rings = strait_load32_relaxed(&c->rings);
+    v.max_attempts = strait_load32_relaxed(&c->max_attempts);
+    v.peek_window = strait_load32_relaxed(&c->peek_window);
+    v.replies = strait_load32_relaxed(&c->replies);
+    v.dead_max = strait_load32_relaxed(&c->dead_max);
+    v.rings_off = strait_load64_relaxed(&c->rings_off);
+    v.replies_off = strait_load64_relaxed(&c->replies_off);
+    v.dead_off = strait_load64_relaxed(&c->dead_off);
+    if (v.rings == 0 || v.rings > STRAIT_LEASES || !inside(o, v.rings_off, v.rings * sizeof(struct strait_ring)))
+        return -EPROTO;
+    if (v.replies > STRAIT_TOKEN_INDEX_MASK ||
+        !inside(o, v.replies_off, v.replies * (uint64_t)sizeof(struct strait_reply)))
+        return -EPROTO;
+    if (v.slot_bytes == 0 || v.slot_bytes > UINT32_C(1) << 30 || v.dead_max > 65536 || v.peek_window == 0)
+        return -EPROTO;
+    if (!inside(o, v.dead_off, sizeof(struct strait_dead_letters) + v.dead_max * dead_letter_bytes(v.slot_bytes)))
+        return -EPROTO;
+    *view = v;
+    return 0;
+}
+
+int strait_channel_ring(const struct strait_channel_view *view, uint32_t i, struct strait_ring **ring,
+                        struct strait_ring *checked, unsigned char **slots)
+{
+    struct strait_ring *r = (struct strait_ring *)(void *)(view->map->base + view->rings_off) + i;
+
+    if (i >= view->rings)
+        return -EPROTO;
+    if (strait_ring_check(r, view->object.offset, view->object.offset + view->object.bytes, checked) < 0 ||
+        checked->stride - STRAIT_SLOT_HEAD < view->slot_bytes)
+        return -EPROTO;
+    *ring = r;
+    *slots = view->map->base + checked->slots_off;
+    return 0;
+}
+
+int strait_channel_end(const struct strait_channel_view *view, uint32_t i, struct strait_ring_end *end)
+{
+    struct strait_ring *ring, checked;
+    unsigned char *slots;
+    int r = strait_channel_ring(view, i, &ring, &checked, &slots);
+
+    if (r < 0)
+        return r;
+    *end = (struct strait_ring_end){.slots = slots,
+                                    .mask = checked.capacity - 1,
+                                    .stride = checked.stride,
+                                    .flags = checked.flags,
+                                    .owner = view->map->lease,
+                                    .ring = ring,
+                                    .slot_bytes = view->slot_bytes};
+    return 0;
+}
+
+/* ---- who is there ---- */
+
+static struct strait_set *set_of(struct strait_channel *c, enum strait_role role)
+{
+    return role == STRAIT_ROLE_SENDER ? &c->senders : role == STRAIT_ROLE_RECEIVER ? &c->receivers : &c->holders;
+}
+
+static uint32_t *role_word(struct strait_ring *ring, enum strait_role role)
+{
+    return role == STRAIT_ROLE_SENDER ? &ring->producer : &ring->consumer;
+}
+
+int strait_channel_enter(const struct strait_channel_view *view, enum strait_role role, struct strait_ring *ring)
+{
+    struct strait_channel *c = view->shared;
+
+    if (ring) {
+        uint32_t holder = strait_load32_relaxed(role_word(ring, role));
+        if (holder != STRAIT_LEASE_NONE && holder != view->map->lease && holder < STRAIT_LEASES &&
+            strait_lease_alive(view->map, holder) == 0)
+            return -EOWNERDEAD;
+        if (holder != STRAIT_LEASE_NONE)
+            return -EBUSY;
+        strait_store32_release(role_word(ring, role), view->map->lease);
+    }
+    strait_set_add(set_of(c, role), view->map->lease);
+    if (role == STRAIT_ROLE_SENDER)
+        strait_store32_relaxed(&c->had_senders, 1);
+    else if (role == STRAIT_ROLE_RECEIVER)
+        strait_store32_relaxed(&c->had_receivers, 1);
+    strait_channel_settle(view);
+    return 0;
+}
+
+void strait_channel_leave(const struct strait_channel_view *view, enum strait_role role, struct strait_ring *ring)
+{
+    if (ring)
+        strait_store32_release(role_word(ring, role), STRAIT_LEASE_NONE);
+    strait_set_remove(set_of(view->shared, role), view->map->lease);
+    strait_channel_settle(view);
+}
+
+static void wake_all(struct strait_channel *c)
+{
+    strait_bell_wake(&c->readable, UINT32_MAX);
+    strait_bell_wake(&c->writable, UINT32_MAX);
+}
+
+void strait_channel_close(const struct strait_channel_view *view)
+{
+    struct strait_channel *c = view->shared;
+    /* seq_cst [C1] -> [C2] strait_send: a sender claims, then looks at the status */
+    strait_store32_seq_cst(&c->status, strait_load32_relaxed(&c->status) | STRAIT_CHANNEL_CLOSED);
+    wake_all(c);
+}
+
+void strait_channel_settle(const struct strait_channel_view *view)
+{
+    struct strait_channel *c = view->shared;
+    uint32_t was = strait_load32_relaxed(&c->status), now = was & STRAIT_CHANNEL_CLOSED;
+    bool held = strait_set_count(&c->holders) != 0;
+
+    if (!held && strait_load32_relaxed(&c->had_senders) && strait_set_count(&c->senders) == 0)
+        now |= STRAIT_CHANNEL_NO_SENDERS;
+    if (!held && strait_load32_relaxed(&c->had_receivers) && strait_set_count(&c->receivers) == 0)
+        now |= STRAIT_CHANNEL_NO_RECEIVERS;
+    if (now == was)
+        return;
+    strait_store32_seq_cst(&c->status, now); /* seq_cst [C3] -> [C2] strait_send */
+    wake_all(c);
+}
+
+uint32_t strait_channel_parties(const struct strait_channel_view *view)
+{
+    return strait_set_count(&view->shared->senders) + strait_set_count(&view->shared->receivers);
+}
+
+/* ---- death ---- */
+
+static void sweep_roles(struct strait_ring *ring, uint32_t dead)
+{
+    if (strait_load32_relaxed(&ring->producer) == dead)
+        strait_store32_release(&ring->producer, STRAIT_LEASE_NONE);
+    if (strait_load32_relaxed(&ring->consumer) == dead) {
+        /* first the mark, then the vacancy: a sweeper that dies in between leaves both to the next one */
+        strait_store32_relaxed(&ring->suspect, 1);
+        strait_store32_release(&ring->consumer, STRAIT_LEASE_NONE);
+    }
+}
+
+void strait_channel_sweep(const struct strait_channel_view *view, uint32_t dead, struct strait_ring_bury *bury)
+{
+    struct strait_channel *c = view->shared;
+    struct strait_ring_swept swept = {0, 0};
+    struct strait_ring_end end;
+
+    for (uint32_t i = 0; i < view->rings; i++) {
+        if (strait_channel_end(view, i, &end) < 0)
+            continue; /* damaged: verify tells; nothing here can be trusted to be repaired */
+        strait_ring_sweep(&end, dead, view->max_attempts, bury, &swept);
+        sweep_roles(end.ring, dead);
+        strait_ring_sweep_end(&end);
+    }
+    strait_add64_relaxed(&c->voided, swept.voided);
+    strait_add64_relaxed(&c->redelivered, swept.returned);
+    strait_set_remove(&c->senders, dead);
+    strait_set_remove(&c->receivers, dead);
+    strait_set_remove(&c->holders, dead);
+    strait_channel_settle(view);
+    strait_bell_sweep(&c->readable);
+    strait_bell_sweep(&c->writable);
+}
+
+/* ---- dead letters ---- */
+
+static struct strait_dead_letters *letters(const struct strait_channel_view *view)
+{
+    return (struct strait_dead_letters *)(void *)(view->map->base + view->dead_off);
+}
+
+static struct strait_dead_letter *letter(const struct strait_channel_view *view, uint64_t number)
+{
+    unsigned char *first = (unsigned char *)letters(view) + sizeof(struct strait_dead_letters);
+    return (struct strait_dead_letter *)(void *)(first + number % view->dead_max * dead_letter_bytes(view->slot_bytes));
+}
+
+void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, const struct strait_ring_end *end,
+                         uint32_t slot, uint64_t word)
+{
+    struct strait_slot *s = strait_ring_slot(end, slot);
+    uint64_t count = strait_load64_acquire(&letters(view)->count), id = (word & STRAIT_TURN_MASK) | slot;
+    uint32_t bytes = strait_load32_relaxed(&s->bytes);
+
+    if (view->dead_max == 0)
+        return;
+    /* the sweeper before us may have died between burying and voiding */
+    if (count && letter(view, count - 1)->turn == id && letter(view, count - 1)->ring == ring)
+        return;
+    struct strait_dead_letter *l = letter(view, count);
+    l->turn = id;
+    l->ring = ring;
+    l->bytes = bytes < view->slot_bytes ? bytes : view->slot_bytes;
+    l->tag = strait_load16_relaxed(&s->tag);
+    l->flags = strait_load16_relaxed(&s->flags);
+    l->attempts = (uint16_t)(strait_slot_attempts(word) + 1);
+    memcpy(l + 1, strait_slot_payload(s), l->bytes);
+    strait_store64_release(&letters(view)->count, count + 1); /* release [C4] -> [C5] strait_channel_dead_letter */
+}
+
+int64_t strait_channel_dead_letter(const struct strait_channel_view *view, uint64_t i, struct strait_dead_letter *head,
+                                   void *to, uint64_t size)
+{
+    uint64_t count = strait_load64_acquire(&letters(view)->count); /* acquire [C5] <- [C4] strait_channel_bury */
+
+    if (i >= count || i >= view->dead_max)
+        return -ENOENT;
+    const struct strait_dead_letter *l = letter(view, count - 1 - i);
+    *head = *l;
+    if (head->bytes > view->slot_bytes)
+        return -EPROTO;
+    memcpy(to, l + 1, head->bytes < size ? head->bytes : size);
+    return head->bytes;
+}
