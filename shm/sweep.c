@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "sweep.h"
+
+#include <errno.h>
+
+#include "admin.h"
+#include "directory.h"
+#include "lease.h"
+#include "reply.h"
+
+/* ---- one lease, all objects ---- */
+
+struct burial {
+    struct strait_ring_bury how; /* first: the ring knows only this */
+    const struct strait_channel_view *view;
+    uint32_t dead;
+};
+
+static uint32_t ring_index(const struct strait_channel_view *view, const struct strait_ring_end *end)
+{
+    return (uint32_t)(end->ring - (struct strait_ring *)(void *)(view->map->base + view->rings_off));
+}
+
+/* A message that has used up its attempts: keep its bytes, tell whoever waits for the answer. */
+static void bury(struct strait_ring_bury *how, const struct strait_ring_end *end, uint32_t slot, uint64_t word)
+{
+    struct burial *b = (struct burial *)(void *)how;
+    struct strait_slot *s = strait_ring_slot(end, slot);
+
+    strait_channel_bury(b->view, ring_index(b->view, end), end, slot, word);
+    if (strait_load16_relaxed(&s->flags) & STRAIT_MSG_REQUEST) {
+        struct strait_request_head head;
+        strait_payload_read(&head, strait_slot_payload(s), sizeof head);
+        strait_reply_fail(b->view, head.token, b->dead);
+    }
+}
+
+static void sweep_channel(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease)
+{
+    struct strait_channel_view view;
+    struct burial burial = {{bury}, &view, lease};
+
+    if (strait_channel_view(map, object, &view) < 0)
+        return; /* damaged: there is nothing in it that could be believed; verify says so */
+    strait_reply_sweep(&view, lease); /* first: a job goes back into the ring only once its reply is OPEN again */
+    strait_channel_sweep(&view, lease, &burial.how);
+}
+
+void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease)
+{
+    for (uint32_t i = 0; i < map->directory_max; i++) {
+        struct strait_object object;
+        int r = strait_directory_at(map, i, &object);
+
+        if (r == -ENOENT)
+            continue;
+        if (r == 0 && object.kind == STRAIT_KIND_CHANNEL)
+            sweep_channel(map, &object, lease);
+        strait_directory_unrefer(map, i, lease);
+    }
+}
+
+/* ---- all leases ---- */
+
+int strait_sweep_admin(struct strait_segment_map *map)
+{
+    struct strait_header *h = strait_segment_header(map);
+    int n = 0;
+
+    for (uint32_t dead = 0; (dead = strait_lease_next_dead(map, dead + 1)) != 0; n++) {
+        strait_sweep_objects(map, dead);
+        strait_lease_buried(map, dead);
+        strait_add64_relaxed(&h->sweeps, 1);
+    }
+    return n;
+}
+
+int strait_sweep(struct strait_segment_map *map, uint64_t until_ns)
+{
+    int r;
+
+    strait_store64_relaxed(&strait_segment_header(map)->looked_ns, strait_now_ns());
+    if (strait_lease_next_dead(map, 1) == 0)
+        return 0;
+    r = strait_admin_enter(map, until_ns);
+    if (r < 0)
+        return r;
+    r = strait_sweep_admin(map);
+    strait_admin_leave(map);
+    return r;
+}
+
+int strait_sweep_after_sleep(struct strait_segment_map *map, uint64_t slept_ns, uint64_t until_ns)
+{
+    uint64_t looked = strait_load64_relaxed(&strait_segment_header(map)->looked_ns), now = strait_now_ns();
+
+    /* A look in the future is a peer's lie or another boot's leftover. */
+    if (looked <= now && now - looked < slept_ns / 10)
+        return 0;
+    return strait_sweep(map, until_ns);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/** Undoing what dead leases left behind. Idempotent; a sweeper that dies half-way is followed by another. */
+#ifndef STRAIT_SWEEP_H
+#define STRAIT_SWEEP_H
+
+#include "segment.h"
+
+/** Sweep every object of one lease that is dead (probed under this admin section) or leaving (ours). Admin. The index
+ * stays taken. */
+void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease);
+
+/** Sweep all dead leases and free their indices: how many there were. Admin. */
+int strait_sweep_admin(struct strait_segment_map *map);
+
+/**
+ * Is any lease dead and unswept? Then enter the admin section, look again, sweep. How many were swept, 0 = none,
+ * -ETIMEDOUT the admin section was not free by until_ns, -errno. Blocks only for the admin lock.
+ */
+int strait_sweep(struct strait_segment_map *map, uint64_t until_ns);
+
+/** strait_sweep for waiters whose bounded sleep ran out: skips the look where somebody else has just looked, within a
+ * tenth of slept_ns. */
+int strait_sweep_after_sleep(struct strait_segment_map *map, uint64_t slept_ns, uint64_t until_ns);
+
+#endif
