@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Builds, each in its own folder: gcc in build/ (the one that everything else means), clang, and the sanitizers.
+
+build_folder() { # VARIANT
+    case $1 in
+    gcc) printf '%s/build' "$top" ;;
+    *) printf '%s/build-%s' "$top" "$1" ;;
+    esac
+}
+
+build_options() { # VARIANT: compiler, then meson's options, a line each
+    case $1 in
+    gcc) printf '%s\n' "${CC:-gcc}" ;;
+    clang) printf '%s\n' clang ;;
+    asan) printf '%s\n' gcc -Db_sanitize=address,undefined -Dbench=disabled ;;
+    # clang's runtime is not linked into shared libraries, hence b_lundef
+    tsan) printf '%s\n' clang -Db_sanitize=thread -Db_lundef=false -Dbench=disabled ;;
+    esac
+}
+
+build_configure() { # VARIANT
+    local dir options
+    dir=$(build_folder "$1")
+    if [[ -e $dir/.stale ]]; then # packages came: look for everything anew
+        quietly meson setup --wipe "$dir" "$top" || return
+        rm -f "$dir/.stale"
+    elif [[ ! -f $dir/build.ninja ]]; then
+        mapfile -t options < <(build_options "$1")
+        CC=${options[0]} CXX=$(build_cxx "${options[0]}") quietly meson setup "$dir" "$top" "${options[@]:1}" || return
+    fi
+}
+
+build_cxx() { # CC
+    case $1 in
+    *clang) printf '%s' "${1}++" ;;
+    *) printf '%s' "${CXX:-g++}" ;;
+    esac
+}
+
+build_variant() { # VARIANT [TARGET...]
+    local dir variant=$1
+    shift
+    dir=$(build_folder "$variant")
+    if ! build_configure "$variant" || ! build_ninja "$dir" "$@"; then
+        printf '%sthe %s build failed%s; again: ninja -C %s\n' "$red" "$variant" "$plain" "$dir" >&2
+        return 1
+    fi
+}
+
+build_ninja() { # DIR [TARGET...]: a moving line on a terminal, elsewhere only what went wrong
+    if [[ -t 1 ]]; then
+        ninja -C "$@" </dev/null
+    else
+        quietly ninja -C "$@"
+    fi
+}

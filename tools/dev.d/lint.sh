@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# tools/dev lint: each check is a function lint_NAME that prints what is wrong, or one line, and fails or not.
+
+lint_checks=(format tidy shell floors labels sizes paths)
+
+lint_files() { # c | scripts
+    python3 -B "$top/tools/lint/source.py" "$1"
+}
+
+lint_format() {
+    local files
+    mapfile -t files < <(lint_files c)
+    (cd "$top" && clang-format --dry-run -Werror "${files[@]}" 2>&1) || {
+        say "format: mend it with: clang-format -i FILE"
+        return 1
+    }
+    say "format: ${#files[@]} files"
+}
+
+# Every file of the gcc build that is ours, a process per core.
+lint_tidy() {
+    local files
+    build_configure gcc || return
+    mapfile -t files < <(lint_built)
+    ((${#files[@]} == 0)) || (
+        cd "$top"
+        printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" tools/dev.d/tidy
+    ) || return 1
+    say "tidy: ${#files[@]} files"
+}
+
+lint_built() { # the files that build/ compiles, but no generated ones
+    python3 - "$top" <<'PYTHON'
+import json, os, sys
+top = os.path.realpath(sys.argv[1])
+with open(os.path.join(top, "build", "compile_commands.json")) as f:
+    paths = {os.path.relpath(os.path.realpath(os.path.join(e["directory"], e["file"])), top) for e in json.load(f)}
+for path in sorted(paths):
+    if not path.startswith(("../", "build")):
+        print(path)
+PYTHON
+}
+
+# The pages that a script sources are checked with it.
+lint_shell() {
+    local files
+    mapfile -t files < <(lint_files scripts)
+    (cd "$top" && shellcheck --external-sources --check-sourced "${files[@]}") || return 1
+    say "shell: ${#files[@]} scripts and what they source"
+}
+
+lint_floors() { "$top/tools/lint/floors"; }
+lint_labels() { "$top/tools/lint/labels"; }
+lint_sizes() { "$top/tools/lint/sizes"; }
+lint_paths() { "$top/tools/lint/paths"; }
+
+# Sets lint_failed to the names of the checks that failed.
+lint_run() { # CHECK...
+    local check
+    lint_failed=()
+    for check in "$@"; do
+        "lint_$check" </dev/null || lint_failed+=("$check")
+    done
+}
+
+dev_lint() {
+    local check
+    for check in "$@"; do
+        [[ " ${lint_checks[*]} " == *" $check "* ]] || usage "lint has no check '$check': ${lint_checks[*]}"
+    done
+    (($#)) || set -- "${lint_checks[@]}"
+    packages_need run test lint
+    lint_run "$@"
+    ((${#lint_failed[@]} == 0)) || die "lint failed: ${lint_failed[*]}"
+}

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Debian packages, by what they are for. A command installs the groups that it needs, and only what is missing of them.
+
+# shellcheck disable=SC2034 # used by name
+{
+    packages_run=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libnuma-dev node-llhttp)
+    packages_test=(libcmocka-dev nginx-light clang libclang-rt-14-dev g++ strace musl-tools)
+    packages_lint=(git clang-format clang-tidy shellcheck)
+    packages_bench=(g++ libzmq3-dev libnng-dev libboost-dev libck-dev libdpdk-dev)
+    packages_guest=(qemu-system-x86 busybox-static numactl cpio)
+}
+
+# Prints the packages of these groups that are not installed. 10 ms.
+packages_missing() { # GROUP...
+    local group list wanted=()
+    for group in "$@"; do
+        list="packages_${group}[@]"
+        wanted+=("${!list}")
+    done
+    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true; } |
+        awk -v wanted="${wanted[*]}" '
+            $1 == "installed" { have[$2] = 1 }
+            END { n = split(wanted, w, " "); for (i = 1; i <= n; i++) if (!have[w[i]]++) print w[i] }'
+}
+
+packages_need() { # GROUP...
+    local missing as_root=()
+    if ! command -v dpkg-query >/dev/null; then
+        [[ -n ${packages_said:-} ]] || say "not a Debian machine: what is missing must be installed by hand" >&2
+        packages_said=1
+        return
+    fi
+    mapfile -t missing < <(packages_missing "$@")
+    ((${#missing[@]})) || return 0
+    if ((EUID != 0)); then
+        if ! sudo -n true 2>/dev/null; then
+            say "tools/dev: packages are missing, and this is neither root nor has it sudo without a password. Run:"
+            say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+            exit 1
+        fi >&2
+        as_root=(sudo -n)
+    fi
+    packages_install "${missing[@]}"
+}
+
+packages_apt() { # ARGS: apt-get that asks nothing, waits for a lock, and starts no daemon where there is no systemd
+    quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=120 "$@"
+}
+
+packages_install() { # PACKAGE...
+    say "installing: $*" >&2
+    packages_apt update || die "apt-get update failed"
+    packages_without_nginx_daemon packages_apt install --no-install-recommends "$@" || die "apt-get install failed for: $*"
+    # meson remembers what it did not find: the next build looks again
+    local dir
+    for dir in "$top"/build*/; do
+        [[ ! -d $dir/meson-info ]] || touch "$dir/.stale"
+    done
+}
+
+# Debian's nginx starts itself on port 80 when it is installed; our tests start their own, elsewhere. A masked unit is not
+# started, and the mask goes right after. Nothing happens to an nginx that was here before.
+packages_without_nginx_daemon() { # COMMAND...
+    local status=0 masked=
+    if [[ -d /run/systemd/system && " $* " == *' nginx-light '* ]] && ! systemctl cat nginx.service >/dev/null 2>&1; then
+        masked=1
+        "${as_root[@]}" systemctl --quiet mask nginx.service
+    fi
+    "$@" || status=$?
+    if [[ -n $masked ]]; then
+        "${as_root[@]}" systemctl --quiet unmask nginx.service
+        "${as_root[@]}" systemctl --quiet disable nginx.service || true
+    fi
+    return "$status"
+}
