@@ -324,7 +324,8 @@ void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, 
 {
     struct strait_slot *s = strait_ring_slot(end, slot);
     uint64_t count = strait_load64_acquire(&letters(view)->count), id = (word & STRAIT_TURN_MASK) | slot;
-    uint32_t bytes = strait_load32_relaxed(&s->bytes);
+    uint64_t head = strait_load64_relaxed(&s->head);
+    uint32_t bytes = strait_head_bytes(head);
 
     if (view->dead_max == 0)
         return;
@@ -335,8 +336,8 @@ void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, 
     l->turn = id;
     l->ring = ring;
     l->bytes = bytes < view->slot_bytes ? bytes : view->slot_bytes;
-    l->tag = strait_load16_relaxed(&s->tag);
-    l->flags = strait_load16_relaxed(&s->flags);
+    l->tag = strait_head_tag(head);
+    l->flags = strait_head_flags(head);
     l->attempts = (uint16_t)(strait_slot_attempts(word) + 1);
     memcpy(l + 1, strait_slot_payload(s), l->bytes);
     strait_store64_release(&letters(view)->count, count + 1); /* release [C4] -> [C5] strait_channel_dead_letter */

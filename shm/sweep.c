@@ -28,7 +28,7 @@ static void bury(struct strait_ring_bury *how, const struct strait_ring_end *end
     struct strait_slot *s = strait_ring_slot(end, slot);
 
     strait_channel_bury(b->view, ring_index(b->view, end), end, slot, word);
-    if (strait_load16_relaxed(&s->flags) & STRAIT_MSG_REQUEST) {
+    if (strait_head_flags(strait_load64_relaxed(&s->head)) & STRAIT_MSG_REQUEST) {
         struct strait_request_head head;
         strait_payload_read(&head, strait_slot_payload(s), sizeof head);
         strait_reply_fail(b->view, head.token, b->dead);

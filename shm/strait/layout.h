@@ -177,10 +177,8 @@ enum strait_slot_flags {
 };
 
 struct strait_slot {
-    uint64_t word;  /* see PROTOCOLS: the transitions */
-    uint32_t bytes; /* of the payload. the slot's claimer, before READY; its taker */
-    uint16_t tag;   /* the user's. likewise */
-    uint16_t flags; /* enum strait_slot_flags. likewise */
+    uint64_t word; /* see PROTOCOLS: the transitions */
+    uint64_t head; /* bytes 32 | tag 16 | flags 16, from below. the slot's claimer, before READY; its taker */
     /* payload follows in the same cache line */
 };
 #define STRAIT_SLOT_HEAD 16

@@ -72,6 +72,28 @@ STRAIT_INLINE uint32_t strait_slot_attempts(uint64_t word)
     return (uint32_t)((word & STRAIT_ATTEMPTS_MASK) >> STRAIT_ATTEMPTS_SHIFT);
 }
 
+/* ---- a slot's head: read before the take, so it is one relaxed word ---- */
+
+STRAIT_INLINE uint64_t strait_head(uint32_t bytes, uint16_t tag, uint16_t flags)
+{
+    return bytes | (uint64_t)tag << 32 | (uint64_t)flags << 48;
+}
+
+STRAIT_INLINE uint32_t strait_head_bytes(uint64_t head)
+{
+    return (uint32_t)head;
+}
+
+STRAIT_INLINE uint16_t strait_head_tag(uint64_t head)
+{
+    return (uint16_t)(head >> 32);
+}
+
+STRAIT_INLINE uint16_t strait_head_flags(uint64_t head)
+{
+    return (uint16_t)(head >> 48);
+}
+
 /* ---- producers ---- */
 
 /** claim, where the slot at the cursor was not simply free. */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "wait.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sweep.h"
+
+#define SPIN_MOST_NS     15000 /* about what a sleep costs */
+#define SPIN_LEAST_NS    1000
+#define SPIN_CROWDED     64   /* pauses, when there are more parties than CPUs: give the core away soon */
+#define SPIN_PER_LOOK    16   /* tries between looks at the clock */
+#define RETRY_SPIN_EVERY 64   /* waits after which a hopeless spinner tries the full length again */
+#define OFTEN_NS         200000
+#define IDLE_SLEEPS      10   /* bounded sleeps that ran out before we count as quiet */
+#define SWEEP_PATIENCE_NS 50000000
+
+/* ---- spinning ---- */
+
+static uint64_t spin_budget(struct strait_mood *mood)
+{
+    if (mood->spin_ns == 0 || ++mood->waits % RETRY_SPIN_EVERY == 0)
+        return SPIN_MOST_NS;
+    return mood->spin_ns;
+}
+
+/* What a success after `ns` teaches: twice that is worth spinning for. A failure halves it. */
+static void learn(struct strait_mood *mood, bool success, uint64_t ns)
+{
+    uint64_t want = success ? 2 * ns : mood->spin_ns / 2;
+
+    if (success && mood->spin_ns > want)
+        want = mood->spin_ns - (mood->spin_ns - want) / 8;
+    mood->spin_ns = want < SPIN_LEAST_NS ? SPIN_LEAST_NS : want > SPIN_MOST_NS ? SPIN_MOST_NS : want;
+}
+
+static int64_t spin_crowded(const struct strait_wait *w)
+{
+    int64_t r = -EAGAIN;
+
+    for (int i = 0; i < SPIN_CROWDED && r == -EAGAIN; i++) {
+        strait_pause();
+        r = w->step(w->arg);
+    }
+    return r;
+}
+
+static int64_t spin(const struct strait_wait *w, uint64_t deadline_ns)
+{
+    uint64_t began = strait_now_ns(), budget = w->busy ? STRAIT_FOREVER : spin_budget(w->mood), ns = 0;
+    int64_t r = -EAGAIN;
+
+    if (w->map->cpus < 2 && !w->busy)
+        return r;
+    if (w->parties > w->map->cpus && !w->busy)
+        return spin_crowded(w);
+    while (r == -EAGAIN && ns < budget && began + ns < deadline_ns) {
+        for (int i = 0; i < SPIN_PER_LOOK && r == -EAGAIN; i++) {
+            strait_pause();
+            r = w->step(w->arg);
+        }
+        ns = strait_now_ns() - began;
+    }
+    if (!w->busy)
+        learn(w->mood, r != -EAGAIN, ns);
+    return r;
+}
+
+/* ---- who waits for what ---- */
+
+struct strait_wait_record *strait_wait_note(struct strait_segment_map *map, enum strait_wait_kind kind, uint64_t object,
+                                            uint64_t detail)
+{
+    uint32_t thread = (uint32_t)syscall(SYS_gettid);
+
+    for (unsigned i = 0; i < STRAIT_WAITS && map->lease; i++) {
+        struct strait_wait_record *r = &strait_segment_lease(map, map->lease)->waits[i];
+        uint32_t seen = 0;
+        /* the read first: four threads of a pool should not fight for a line on every sleep */
+        if (strait_load32_relaxed(&r->thread) != 0 || !strait_cas32(&r->thread, &seen, thread))
+            continue;
+        strait_store64_relaxed(&r->object, object);
+        strait_store64_relaxed(&r->detail, detail);
+        strait_store64_relaxed(&r->since_ns, strait_now_ns());
+        strait_store32_release(&r->kind, kind); /* release [W1] -> [W2] blame: kind says that the rest is filled in */
+        return r;
+    }
+    return NULL;
+}
+
+void strait_wait_forget(struct strait_wait_record *record)
+{
+    if (record == NULL)
+        return;
+    strait_store32_relaxed(&record->kind, STRAIT_WAIT_NONE);
+    strait_store32_release(&record->thread, 0);
+}
+
+/* ---- sleeping ---- */
+
+enum strait_bell_mode strait_mood_mode(struct strait_mood *mood, const struct strait_segment_map *map, uint64_t now_ns)
+{
+    uint64_t distance = now_ns - mood->slept_at;
+
+    mood->slept_often = mood->slept_at ? (7 * mood->slept_often + distance) / 8 : 10 * OFTEN_NS;
+    mood->slept_at = now_ns;
+    if (map->fence || strait_load32_relaxed(&strait_segment_header(map)->no_barrier))
+        return STRAIT_BELL_FENCE;
+    return mood->slept_often < OFTEN_NS ? STRAIT_BELL_FENCE : STRAIT_BELL_ASYM;
+}
+
+/* One bounded sleep: what the step said when we looked again, or -EAGAIN. *woken: a wake may have been meant for us. */
+static int64_t sleep_once(const struct strait_wait *w, uint64_t until_ns, uint64_t now, int *woken)
+{
+    struct strait_bell_ticket ticket;
+    int64_t r;
+
+    strait_bell_enter(w->bell, &ticket, strait_mood_mode(w->mood, w->map, now));
+    r = w->step(w->arg);
+    if (r == -EAGAIN)
+        *woken = strait_bell_sleep(w->bell, &ticket, until_ns);
+    strait_bell_leave(w->bell, &ticket);
+    return r;
+}
+
+static int64_t sleep_until(const struct strait_wait *w, uint64_t deadline_ns)
+{
+    for (;;) {
+        uint64_t now = strait_now_ns(), bound;
+        int woken = -EAGAIN;
+        int64_t r;
+
+        if (now >= deadline_ns)
+            return -ETIMEDOUT;
+        bound = w->mood->idle < IDLE_SLEEPS ? STRAIT_SLEEP_NS : STRAIT_SLEEP_QUIET_NS;
+        r = sleep_once(w, deadline_ns - now < bound ? deadline_ns : now + bound, now, &woken);
+        if (r != -EAGAIN)
+            return r;
+        if (woken == -ETIMEDOUT) {
+            w->mood->idle++;
+            strait_sweep_after_sleep(w->map, bound, strait_after_ns(SWEEP_PATIENCE_NS));
+        } else {
+            w->mood->idle = 0;
+        }
+        r = w->step(w->arg);
+        if (r != -EAGAIN)
+            return r;
+        if (woken == -EINTR || (woken == 0 && strait_now_ns() >= deadline_ns)) {
+            /* We leave without having taken anything: the wake was somebody's, pass it on. */
+            if (strait_bell_sleepers(w->bell))
+                strait_bell_wake(w->bell, 1);
+            return woken == -EINTR ? -EINTR : -ETIMEDOUT;
+        }
+    }
+}
+
+int64_t strait_wait(const struct strait_wait *w, uint64_t deadline_ns)
+{
+    struct strait_wait_record *record;
+    int64_t r = w->step(w->arg);
+
+    if (r != -EAGAIN || deadline_ns == STRAIT_NOW)
+        return r;
+    r = spin(w, deadline_ns);
+    if (r != -EAGAIN)
+        return r;
+    if (w->busy)
+        return -ETIMEDOUT;
+    record = strait_wait_note(w->map, w->kind, w->object, w->detail);
+    r = sleep_until(w, deadline_ns);
+    strait_wait_forget(record);
+    return r;
+}
