@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/** Attaching to a named shared-memory segment. */
+#ifndef STRAIT_SEGMENT_PUBLIC_H
+#define STRAIT_SEGMENT_PUBLIC_H
+
+#include <strait/base.h>
+
+STRAIT_BEGIN_DECLS
+
+/** This process's attachment. */
+struct strait_segment;
+
+enum strait_attach_mode {
+    STRAIT_OPEN_OR_CREATE = 0,
+    STRAIT_OPEN_ONLY = 1,
+    STRAIT_CREATE_ONLY = 2,
+};
+
+/** All zero = the defaults. */
+struct strait_segment_options {
+    enum strait_attach_mode attach;
+    uint64_t bytes;         /**< of a new segment, reserved at once; default 8 MiB */
+    uint32_t directory_max; /**< named objects of a new segment; default 128 */
+    uint32_t mode;          /**< permissions of a new segment; default 0600. Read permission is liveness trust. */
+    bool no_prefault;       /**< do not map the pages ahead of use (a page fault costs about 4 us) */
+    const char *directory;  /**< default: $STRAIT_DIR, else /dev/shm */
+    uint64_t timeout_ns;    /**< how long joining may take when another process is stopped inside it; default 5 s */
+};
+
+/**
+ * Attach to the segment `name` (1 to 47 printable bytes without '/'); by default it is created if it is not there.
+ *
+ * Any thread; blocks for at most timeout_ns. Attaching twice from one process shares one mapping and one lease; every
+ * attach wants its own detach. After fork() the child's copy answers -ECHILD: the child attaches itself. Leftovers of
+ * dead processes are swept on the way.
+ *
+ * 0, -EINVAL name or options, -ENOENT (open only), -EEXIST (create only), -EACCES, -ENOSPC the file system is too
+ * small, -EBADMSG not a segment, -ESTALE made by a build with another layout, -EPROTO damaged, -EUSERS 511 processes
+ * are attached, -ETIMEDOUT somebody holds the admin lock, -ENOMEM. strait_error() has the sentence.
+ */
+STRAIT_API int strait_attach(const char *name, const struct strait_segment_options *options,
+                             struct strait_segment **segment);
+
+/**
+ * Undo one attach. With the last one the process leaves: its lease is freed. The segment stays until it is removed.
+ * Close the segment's handles first. Blocks for the admin lock, 5 s at most. NULL is ignored.
+ */
+STRAIT_API void strait_detach(struct strait_segment *segment);
+
+/**
+ * Remove the segment `name` if no process is attached: 1 removed, 0 in use (nothing happened), -ENOENT, or as attach
+ * says. `directory` NULL = the default.
+ */
+STRAIT_API int strait_segment_remove(const char *name, const char *directory);
+
+/**
+ * Look for dead processes and undo what they left behind; waiters do the same by themselves. For a supervisor that has
+ * just reaped a child and does not want to wait. How many were swept, -ETIMEDOUT, -ECHILD. Any thread.
+ */
+STRAIT_API int strait_sweep_dead(struct strait_segment *segment);
+
+STRAIT_END_DECLS
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/** strait: processes that talk through shared memory and survive each other's deaths. The umbrella header. */
+#ifndef STRAIT_H
+#define STRAIT_H
+
+#include <strait/channel.h>
+#include <strait/error.h>
+#include <strait/reply.h>
+#include <strait/segment.h>
+
+#endif
