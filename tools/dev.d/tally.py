@@ -7,6 +7,7 @@ tally.py count TESTLOG.JSON FOLDER   "PASSED FAILED SKIPPED", then a line for ea
 
 import json
 import os
+import re
 import shlex
 import sys
 
@@ -29,14 +30,15 @@ def reason(test):
     lines = [line.strip() for line in (test.get("stdout") or "").splitlines() + (test.get("stderr") or "").splitlines()]
     lines = [line for line in lines if line]
     said = [line for line in lines if "skip" in line.lower()] or lines
-    return said[-1] if said else "no reason given"
+    return re.sub(r"^(\[?\s*)?skip(ped)?\W*", "", said[-1], flags=re.I) if said else "no reason given"
 
 
 def note(test, folder):
+    name = test["name"].split(":", 1)[-1].replace(" / ", "/")
     if test["result"] in SKIPPED:
-        return f"SKIPPED {test['name']}: {reason(test)}"
+        return f"SKIPPED {name}: {reason(test)}"
     command = shlex.join(test.get("command") or ["?"])
-    return f"FAILED {test['name']} ({test['result']}, {test.get('returncode')}); again: (cd {shlex.quote(folder)} && {command})"
+    return f"FAILED {name} ({test['result']}, {test.get('returncode')}); again: (cd {shlex.quote(folder)} && {command})"
 
 
 def count(path, folder):
