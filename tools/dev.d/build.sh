@@ -20,15 +20,15 @@ build_options() { # VARIANT: compiler, then meson's options, a line each
 }
 
 build_configure() { # VARIANT
-    local dir options
+    local dir options anew=()
     dir=$(build_folder "$1")
     if [[ -e $dir/.stale ]]; then # packages came: look for everything anew
-        quietly meson setup --wipe "$dir" "$top" || return
-        rm -f "$dir/.stale"
-    elif [[ ! -f $dir/build.ninja ]]; then
-        mapfile -t options < <(build_options "$1")
-        CC=${options[0]} CXX=$(build_cxx "${options[0]}") quietly meson setup "$dir" "$top" "${options[@]:1}" || return
+        anew=(--wipe)
+    elif [[ -f $dir/build.ninja ]]; then
+        return
     fi
+    mapfile -t options < <(build_options "$1")
+    CC=${options[0]} CXX=$(build_cxx "${options[0]}") quietly meson setup "${anew[@]}" "$dir" "$top" "${options[@]:1}"
 }
 
 build_cxx() { # CC
