@@ -73,8 +73,10 @@ test_meson() { # VARIANT SECONDS SUITE...
     rm -f "$log"
     mapfile -t wrapper < <(test_wrapper "$1")
     [[ $1 != ?san ]] || slower=4
-    timeout --kill-after=15 "$seconds" "${wrapper[@]}" meson test -C "$dir" --no-rebuild --print-errorlogs --logbase "$group" \
-        --timeout-multiplier "$slower" "${suites[@]}" </dev/null || status=$?
+    # without halt_on_error, undefined behaviour is printed and the test passes
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        timeout --kill-after=15 "$seconds" "${wrapper[@]}" meson test -C "$dir" --no-rebuild --print-errorlogs \
+        --logbase "$group" --timeout-multiplier "$slower" "${suites[@]}" </dev/null || status=$?
     { read -r -a counts && mapfile -t notes; } < <(python3 "$top/tools/dev.d/tally.py" count "$log" "$dir")
     test_count "${counts[@]}"
     test_notes+=("${notes[@]}")
