@@ -31,6 +31,16 @@ static void unlock_threads(uint32_t *word)
         strait_futex_wake(word, 1);
 }
 
+void strait_admin_hold_threads(struct strait_segment_map *map)
+{
+    lock_threads(&map->admin, STRAIT_FOREVER);
+}
+
+void strait_admin_release_threads(struct strait_segment_map *map)
+{
+    unlock_threads(&map->admin);
+}
+
 /* ---- among processes ---- */
 
 static int lock_byte(int fd, short type)

@@ -15,6 +15,10 @@ int strait_admin_enter(struct strait_segment_map *map, uint64_t until_ns);
 
 void strait_admin_leave(struct strait_segment_map *map);
 
+/** Keep our own threads out of the section, and nobody else: around fork(). */
+void strait_admin_hold_threads(struct strait_segment_map *map);
+void strait_admin_release_threads(struct strait_segment_map *map);
+
 /** Pid of the section's holder for people, 0 = free, -1 = held through a description that has no pid. */
 int64_t strait_admin_holder(struct strait_segment_map *map);
 

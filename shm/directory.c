@@ -61,7 +61,8 @@ int strait_directory_find(const struct strait_segment_map *map, const char *name
 /* ---- space ---- */
 
 /* The first object that overlaps [from, from + bytes), by entry, or -ENOENT. */
-static int overlap(const struct strait_segment_map *map, uint64_t from, uint64_t bytes, struct strait_object *in_the_way)
+static int overlap(const struct strait_segment_map *map, uint64_t from, uint64_t bytes,
+                   struct strait_object *in_the_way)
 {
     for (uint32_t i = 0; i < map->directory_max; i++)
         if (strait_directory_at(map, i, in_the_way) == 0 && in_the_way->offset < from + bytes &&

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "layout.h"
 
-#define SIZE(type)          {"sizeof(struct " #type ")", (uint32_t)sizeof(struct type)}
-#define FIELD(type, member) {#type "." #member, (uint32_t)offsetof(struct type, member)}
-#define VALUE(name)         {#name, (uint32_t)(name)}
+#define SIZE(type)                                                                                                     \
+    {                                                                                                                  \
+        "sizeof(struct " #type ")", (uint32_t)sizeof(struct type)                                                      \
+    }
+#define FIELD(type, member)                                                                                            \
+    {                                                                                                                  \
+#type "." #member, (uint32_t)offsetof(struct type, member)                                                     \
+    }
+#define VALUE(name)                                                                                                    \
+    {                                                                                                                  \
+#name, (uint32_t)(name)                                                                                        \
+    }
 
 /* Every number that two processes must agree on. Append only; the order is part of the fingerprint. */
 const struct strait_layout_field strait_layout_fields[] = {

@@ -198,8 +198,7 @@ static void sweep_worker(struct strait_reply *reply, uint32_t dead)
         return;
     /* seq_cst [P10] -> [P4] strait_reply_accept: the job is redelivered, its next worker takes over */
     if (strait_reply_state(word) == STRAIT_REPLY_BUSY)
-        strait_cas64(&reply->word, &word,
-                     word_of(word, strait_load32_acquire(&reply->caller), STRAIT_REPLY_OPEN));
+        strait_cas64(&reply->word, &word, word_of(word, strait_load32_acquire(&reply->caller), STRAIT_REPLY_OPEN));
     else if (strait_reply_state(word) == STRAIT_REPLY_ABANDONED)
         strait_cas64(&reply->word, &word, word_of(word, 0, STRAIT_REPLY_FREE));
 }

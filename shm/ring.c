@@ -348,8 +348,8 @@ void strait_ring_sweep(const struct strait_ring_end *end, uint32_t dead, uint32_
                 bury->bury(bury, end, i, word);
                 swept->voided += repair(slot, word, strait_slot_word(word, STRAIT_SLOT_VOID, 0));
             } else {
-                uint64_t to = strait_slot_word(word, STRAIT_SLOT_RETURNED, 0) |
-                              ((uint64_t)attempts << STRAIT_ATTEMPTS_SHIFT);
+                uint64_t to =
+                    strait_slot_word(word, STRAIT_SLOT_RETURNED, 0) | ((uint64_t)attempts << STRAIT_ATTEMPTS_SHIFT);
                 swept->returned += repair(slot, word, to);
             }
         }

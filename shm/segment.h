@@ -13,7 +13,7 @@
 
 /** What was wrong with a segment, for the sentence that people read; shm/ itself has no text. */
 struct strait_misfit {
-    const char *field;   /* what differs, a literal; NULL = nothing to tell */
+    const char *field;    /* what differs, a literal; NULL = nothing to tell */
     uint64_t here, there; /* what we expect, what the segment says */
 };
 
@@ -23,11 +23,11 @@ struct strait_segment_map {
     uint64_t bytes;
     int fd; /* administration and probing; never holds a lease. Use strait_segment_fd, which survives closefrom(3) */
     bool writable;
-    bool fence;         /* this process is no target of membarrier */
-    uint32_t cpus;      /* that we may run on */
-    uint32_t lease;     /* ours, 0 = none */
-    void *lease_page;   /* keeps the lease's file description, and so its lock, as long as the address space */
-    uint32_t admin;     /* excludes our own threads from the admin section: 0 free, 1 held, 2 held and wanted */
+    bool fence;       /* this process is no target of membarrier */
+    uint32_t cpus;    /* that we may run on */
+    uint32_t lease;   /* ours, 0 = none */
+    void *lease_page; /* keeps the lease's file description, and so its lock, as long as the address space */
+    uint32_t admin;   /* excludes our own threads from the admin section: 0 free, 1 held, 2 held and wanted */
     dev_t device;
     ino_t inode;
     uint64_t leases_off, directory_off, arena_off; /* checked copies of the header's */

@@ -41,7 +41,7 @@ static void sweep_channel(struct strait_segment_map *map, const struct strait_ob
     struct burial burial = {{bury}, &view, lease};
 
     if (strait_channel_view(map, object, &view) < 0)
-        return; /* damaged: there is nothing in it that could be believed; verify says so */
+        return;                       /* damaged: there is nothing in it that could be believed; verify says so */
     strait_reply_sweep(&view, lease); /* first: a job goes back into the ring only once its reply is OPEN again */
     strait_channel_sweep(&view, lease, &burial.how);
 }

@@ -7,13 +7,13 @@
 
 #include "sweep.h"
 
-#define SPIN_MOST_NS     15000 /* about what a sleep costs */
-#define SPIN_LEAST_NS    1000
-#define SPIN_CROWDED     64   /* pauses, when there are more parties than CPUs: give the core away soon */
-#define SPIN_PER_LOOK    16   /* tries between looks at the clock */
-#define RETRY_SPIN_EVERY 64   /* waits after which a hopeless spinner tries the full length again */
-#define OFTEN_NS         200000
-#define IDLE_SLEEPS      10   /* bounded sleeps that ran out before we count as quiet */
+#define SPIN_MOST_NS      15000 /* about what a sleep costs */
+#define SPIN_LEAST_NS     1000
+#define SPIN_CROWDED      64 /* pauses, when there are more parties than CPUs: give the core away soon */
+#define SPIN_PER_LOOK     16 /* tries between looks at the clock */
+#define RETRY_SPIN_EVERY  64 /* waits after which a hopeless spinner tries the full length again */
+#define OFTEN_NS          200000
+#define IDLE_SLEEPS       10 /* bounded sleeps that ran out before we count as quiet */
 #define SWEEP_PATIENCE_NS 50000000
 
 /* ---- spinning ---- */

@@ -27,19 +27,19 @@ enum strait_ends {
 
 /** All zero = the defaults. */
 struct strait_channel_options {
-    uint32_t slot_bytes;       /**< largest message; default 48: with the slot's word one cache line */
-    uint32_t depth;            /**< slots, a power of two; default: as many as fit 16 KiB, at least 16 */
-    enum strait_ends senders;  /**< default STRAIT_MANY */
+    uint32_t slot_bytes;        /**< largest message; default 48: with the slot's word one cache line */
+    uint32_t depth;             /**< slots, a power of two; default: as many as fit 16 KiB, at least 16 */
+    enum strait_ends senders;   /**< default STRAIT_MANY */
     enum strait_ends receivers; /**< default STRAIT_MANY */
-    enum strait_full full;     /**< when no slot is free; default: wait until the deadline */
-    bool busy;                 /**< nobody ever sleeps on this channel: waits spin, sends never look for sleepers */
-    uint32_t max_attempts;     /**< deliveries before a message becomes a dead letter; default 3, at most 31 */
-    uint32_t peek_window;      /**< messages that one receiver may hold at once; default 1 for one receiver, else 64 */
-    uint32_t dead_letters;     /**< how many are kept; default 8 */
-    uint32_t replies;          /**< requests that may be under way at once; default 0: no requests (reply.h) */
-    uint32_t reply_bytes;      /**< largest part of an answer; default 1008 */
-    uint32_t reply_depth;      /**< parts of one answer that may be on the way; default 4 */
-    uint64_t first_turn;       /**< for tests: slots begin at this turn, modulo 2^40 */
+    enum strait_full full;      /**< when no slot is free; default: wait until the deadline */
+    bool busy;                  /**< nobody ever sleeps on this channel: waits spin, sends never look for sleepers */
+    uint32_t max_attempts;      /**< deliveries before a message becomes a dead letter; default 3, at most 31 */
+    uint32_t peek_window;       /**< messages that one receiver may hold at once; default 1 for one receiver, else 64 */
+    uint32_t dead_letters;      /**< how many are kept; default 8 */
+    uint32_t replies;           /**< requests that may be under way at once; default 0: no requests (reply.h) */
+    uint32_t reply_bytes;       /**< largest part of an answer; default 1008 */
+    uint32_t reply_depth;       /**< parts of one answer that may be on the way; default 4 */
+    uint64_t first_turn;        /**< for tests: slots begin at this turn, modulo 2^40 */
 };
 
 /* ---- opening and closing ---- */
@@ -49,9 +49,9 @@ struct strait_endpoint;
 
 /** A sender. Opaque but for the inline fast path. */
 struct strait_tx {
-    const uint32_t *home;     /* 0 in a forked child */
-    const uint32_t *status;   /* enum strait_channel_status */
-    struct strait_bell *bell; /* the receivers'; NULL on a busy channel */
+    const uint32_t *home;      /* 0 in a forked child */
+    const uint32_t *status;    /* enum strait_channel_status */
+    struct strait_bell *bell;  /* the receivers'; NULL on a busy channel */
     struct strait_bell *space; /* the senders' */
     uint32_t slot_bytes;
     bool fence;
@@ -66,9 +66,9 @@ struct strait_rx {
     struct strait_bell *bell;  /* the receivers' */
     struct strait_bell *space; /* the senders'; NULL on a busy channel */
     uint32_t slot_bytes;
-    uint32_t window;     /* how many may be peeked at once */
-    uint32_t peeked;     /* are */
-    bool unrung;         /* slots were released since we last rang the senders' bell */
+    uint32_t window; /* how many may be peeked at once */
+    uint32_t peeked; /* are */
+    bool unrung;     /* slots were released since we last rang the senders' bell */
     bool fence;
     uint64_t oldest; /* sole receiver: cursor of the oldest peeked message; they are released in order */
     struct strait_ring_end end;
@@ -136,8 +136,8 @@ STRAIT_INLINE int strait_tx_claim(struct strait_tx *tx, struct strait_place *pla
 {
     int r = strait_ring_claim(&tx->end, place);
     /* seq_cst [C2] <- [C1] strait_channel_close, [C3] strait_channel_settle: first the claim, then this look */
-    if (STRAIT_LIKELY(r == 0) && STRAIT_UNLIKELY(strait_load32_seq_cst(tx->status) &
-                                                 (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_RECEIVERS))) {
+    if (STRAIT_LIKELY(r == 0) &&
+        STRAIT_UNLIKELY(strait_load32_seq_cst(tx->status) & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_RECEIVERS))) {
         strait_ring_abort(&tx->end, place);
         return -EPIPE;
     }
@@ -265,6 +265,8 @@ STRAIT_INLINE int64_t strait_try_recv(struct strait_rx *rx, void *to, uint32_t s
 
     if (STRAIT_UNLIKELY(*rx->home == 0))
         return -ECHILD;
+    if (STRAIT_UNLIKELY(rx->peeked != 0) && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
+        return -EBUSY;
     do {
         if (STRAIT_UNLIKELY(strait_ring_find(&rx->end, &place) < 0))
             return strait_rx_empty(rx);
@@ -291,7 +293,8 @@ STRAIT_INLINE int64_t strait_try_recv(struct strait_rx *rx, void *to, uint32_t s
  *
  * One thread at a time per handle. Its length, -ETIMEDOUT, -EAGAIN (STRAIT_NOW), -EPIPE closed or all senders gone, and
  * drained, -EMSGSIZE `to` is too small (the message stays), -EPROTOTYPE a request: peek it (it stays), -EBADMSG a peer
- * wrote a length that cannot be (the message is dropped), -EINTR, -ECHILD.
+ * wrote a length that cannot be (the message is dropped), -EBUSY a sole receiver that has peeked releases first, -EINTR,
+ * -ECHILD.
  */
 STRAIT_INLINE int64_t strait_recv_info(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info,
                                        uint64_t deadline_ns)

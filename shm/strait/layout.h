@@ -128,7 +128,7 @@ struct strait_entry {
 /* ---- bells ---- */
 
 enum strait_bell_mode {
-    STRAIT_BELL_FENCE = 0, /* both sides fence */
+    STRAIT_BELL_FENCE = 0,    /* both sides fence */
     STRAIT_BELL_ASYM = 1,     /* the ringer orders its compiler only, the sleeper calls membarrier */
     STRAIT_BELL_SWITCHING = 2 /* on the way from ASYM to FENCE: both sides do both */
 };

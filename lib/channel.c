@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* Senders and receivers: the slow side of strait/channel.h. */
+#include "strait/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "endpoint.h"
+#include "error.h"
+
+/* ---- senders ---- */
+
+struct sender {
+    struct strait_tx tx; /* first: what the user holds */
+    struct strait_endpoint endpoint;
+};
+
+int strait_tx_open(struct strait_segment *segment, const char *name, const struct strait_channel_options *options,
+                   struct strait_tx **out)
+{
+    struct sender *s = calloc(1, sizeof *s);
+    struct strait_channel *shared;
+    int r;
+
+    if (s == NULL)
+        return strait_fail(-ENOMEM, "channel %s: out of memory", name);
+    r = strait_endpoint_open(&s->endpoint, segment, name, options, STRAIT_ROLE_SENDER, true, &s->tx.end);
+    if (r < 0) {
+        free(s);
+        return r;
+    }
+    shared = s->endpoint.view.shared;
+    s->tx.home = segment->home;
+    s->tx.status = &shared->status;
+    s->tx.bell = s->endpoint.view.flags & STRAIT_CHANNEL_BUSY ? NULL : &shared->readable;
+    s->tx.space = &shared->writable;
+    s->tx.slot_bytes = s->endpoint.view.slot_bytes;
+    s->tx.fence = segment->map.fence;
+    s->tx.drop_oldest = s->endpoint.view.full == STRAIT_FULL_DROP_OLDEST;
+    s->tx.endpoint = &s->endpoint;
+    *out = &s->tx;
+    return 0;
+}
+
+void strait_tx_close(struct strait_tx *tx)
+{
+    if (tx == NULL)
+        return;
+    strait_endpoint_close(tx->endpoint);
+    free(tx);
+}
+
+int strait_tx_fail(struct strait_tx *tx, int error, uint32_t bytes)
+{
+    return strait_fail(error, "channel %s takes messages of %u bytes at most, this one has %u", tx->endpoint->name,
+                       tx->slot_bytes, bytes);
+}
+
+/* A place to write, as the channel's policy allows: 0; 1 = a place, and the oldest message was dropped for it; -EAGAIN. */
+static int claim_place(struct strait_tx *tx, struct strait_place *place)
+{
+    int r = strait_tx_claim(tx, place);
+
+    if (r != -EAGAIN || !tx->drop_oldest)
+        return r;
+    if (strait_load32_seq_cst(tx->status) & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_RECEIVERS))
+        return -EPIPE;
+    r = strait_ring_claim_oldest(&tx->end, place);
+    if (r > 0)
+        strait_add64_relaxed(&tx->endpoint->view.shared->dropped_oldest, 1);
+    return r;
+}
+
+struct claiming {
+    struct strait_tx *tx;
+    struct strait_place *place;
+};
+
+static int64_t claim_step(void *arg)
+{
+    struct claiming *c = arg;
+    return claim_place(c->tx, c->place);
+}
+
+/* Wait for a place: 0, 1 the oldest was dropped for it, 2 this message is to be dropped, -errno. */
+static int wait_place(struct strait_tx *tx, struct strait_place *place, uint64_t deadline_ns)
+{
+    struct strait_endpoint *e = tx->endpoint;
+    struct claiming arg = {tx, place};
+    struct strait_wait wait;
+
+    if (*tx->home == 0)
+        return strait_process_check(e->segment);
+    switch (e->view.full) {
+    case STRAIT_FULL_WAIT:
+        wait = strait_endpoint_wait(e, tx->space, STRAIT_WAIT_SEND, 0);
+        wait.step = claim_step;
+        wait.arg = &arg;
+        return (int)strait_wait(&wait, deadline_ns);
+    case STRAIT_FULL_FAIL:
+        return claim_place(tx, place);
+    default: { /* drop-oldest drops the new one, where the slot in the way is being read or written */
+        int r = claim_place(tx, place);
+        if (r != -EAGAIN)
+            return r;
+        strait_add64_relaxed(&e->view.shared->dropped_new, 1);
+        return 2;
+    }
+    }
+}
+
+static void fill(const struct strait_place *place, uint16_t tag, const void *data, uint32_t bytes)
+{
+    strait_store64_relaxed(&place->slot->head, strait_head(bytes, tag, 0));
+    strait_payload_write(strait_slot_payload(place->slot), data, bytes);
+}
+
+int strait_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, uint64_t deadline_ns)
+{
+    struct strait_place place;
+    int r = wait_place(tx, &place, deadline_ns);
+
+    if (r < 0 || r == 2)
+        return r < 0 ? r : 1;
+    fill(&place, tag, data, bytes);
+    strait_ring_commit(&tx->end, &place);
+    strait_tx_ring(tx, 1);
+    return r;
+}
+
+int strait_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_t n, uint64_t deadline_ns)
+{
+    struct strait_place place;
+    uint32_t sent = 0;
+
+    if (*tx->home == 0)
+        return strait_process_check(tx->endpoint->segment);
+    for (; sent < n; sent++) {
+        if (out[sent].bytes > tx->slot_bytes || strait_tx_claim(tx, &place) < 0)
+            break;
+        fill(&place, out[sent].tag, out[sent].data, out[sent].bytes);
+        strait_ring_commit(&tx->end, &place);
+    }
+    if (sent) {
+        strait_tx_ring(tx, sent);
+        return (int)sent;
+    }
+    if (n == 0)
+        return 0;
+    int r = strait_send_tagged(tx, out->tag, out->data, out->bytes, deadline_ns);
+    return r < 0 ? r : 1;
+}
+
+int strait_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns)
+{
+    int r = *tx->home ? strait_tx_claim(tx, &claim->place) : -ECHILD;
+
+    if (r == -EAGAIN)
+        r = wait_place(tx, &claim->place, deadline_ns);
+    if (r < 0 || r == 2)
+        return r < 0 ? r : 1;
+    claim->data = strait_slot_payload(claim->place.slot);
+    claim->size = tx->slot_bytes;
+    return 0;
+}
+
+int strait_commit(struct strait_tx *tx, struct strait_claim *claim, uint16_t tag, uint32_t bytes)
+{
+    if (*tx->home == 0)
+        return strait_process_check(tx->endpoint->segment);
+    if (bytes > claim->size)
+        return strait_tx_fail(tx, -EMSGSIZE, bytes);
+    strait_store64_relaxed(&claim->place.slot->head, strait_head(bytes, tag, 0));
+    strait_ring_commit(&tx->end, &claim->place);
+    strait_tx_ring(tx, 1);
+    claim->data = NULL;
+    return 0;
+}
+
+void strait_abort(struct strait_tx *tx, struct strait_claim *claim)
+{
+    if (*tx->home == 0 || claim->data == NULL)
+        return;
+    strait_ring_abort(&tx->end, &claim->place);
+    strait_tx_ring(tx, 1); /* VOID: receivers step over it, perhaps to a message behind it */
+    claim->data = NULL;
+}
+
+/* ---- receivers ---- */
+
+struct receiver {
+    struct strait_rx rx; /* first: what the user holds */
+    struct strait_endpoint endpoint;
+};
+
+int strait_rx_open(struct strait_segment *segment, const char *name, const struct strait_channel_options *options,
+                   struct strait_rx **out)
+{
+    struct receiver *s = calloc(1, sizeof *s);
+    struct strait_channel *shared;
+    int r;
+
+    if (s == NULL)
+        return strait_fail(-ENOMEM, "channel %s: out of memory", name);
+    r = strait_endpoint_open(&s->endpoint, segment, name, options, STRAIT_ROLE_RECEIVER, true, &s->rx.end);
+    if (r < 0) {
+        free(s);
+        return r;
+    }
+    shared = s->endpoint.view.shared;
+    s->rx.home = segment->home;
+    s->rx.bell = &shared->readable;
+    s->rx.space = s->endpoint.view.flags & STRAIT_CHANNEL_BUSY ? NULL : &shared->writable;
+    s->rx.slot_bytes = s->endpoint.view.slot_bytes;
+    s->rx.window = s->endpoint.view.peek_window;
+    s->rx.fence = segment->map.fence;
+    s->rx.endpoint = &s->endpoint;
+    *out = &s->rx;
+    return 0;
+}
+
+void strait_rx_close(struct strait_rx *rx)
+{
+    if (rx == NULL)
+        return;
+    if (*rx->home)
+        strait_rx_half(rx);
+    strait_endpoint_close(rx->endpoint);
+    free(rx);
+}
+
+/* Ring the senders' bell for what has been released since the last time. */
+void strait_rx_half(struct strait_rx *rx)
+{
+    if (rx->unrung && rx->space)
+        strait_bell_ring(rx->space, 1, rx->fence);
+    rx->unrung = false;
+}
+
+/* Nothing to receive: -EAGAIN, or -EPIPE if nothing will come. */
+int strait_rx_empty(struct strait_rx *rx)
+{
+    struct strait_place place;
+    uint32_t status = strait_endpoint_status(rx->endpoint);
+
+    if (rx->unrung)
+        strait_rx_half(rx);
+    if (STRAIT_LIKELY(!(status & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_SENDERS))))
+        return -EAGAIN;
+    /* Look again after the status: what was committed before the close is still ours. */
+    if (strait_ring_find(&rx->end, &place) == 0 || !strait_ring_drained(&rx->end))
+        return -EAGAIN;
+    return -EPIPE;
+}
+
+/* A message that recv does not take as it is. */
+int64_t strait_rx_odd(struct strait_rx *rx, const struct strait_place *found, uint64_t head, uint32_t size)
+{
+    struct strait_place place = *found;
+
+    if (strait_head_bytes(head) > rx->slot_bytes) {
+        if (strait_ring_take(&rx->end, &place) < 0)
+            return -EAGAIN;
+        strait_ring_release(&place);
+        strait_rx_released(rx, place.slot);
+        return strait_fail(-EBADMSG, "channel %s: a peer wrote a message of %u bytes into a slot of %u; dropped",
+                           rx->endpoint->name, strait_head_bytes(head), rx->slot_bytes);
+    }
+    if (strait_head_flags(head) & STRAIT_MSG_REQUEST)
+        return strait_fail(-EPROTOTYPE, "channel %s: the next message carries a reply: peek, accept, answer, release",
+                           rx->endpoint->name);
+    return strait_fail(-EMSGSIZE, "channel %s: the next message has %u bytes, the buffer %u", rx->endpoint->name,
+                       strait_head_bytes(head), size);
+}
+
+struct receiving {
+    struct strait_rx *rx;
+    void *to;
+    uint32_t size;
+    struct strait_msg *info;
+};
+
+static int64_t recv_step(void *arg)
+{
+    struct receiving *r = arg;
+    return strait_try_recv(r->rx, r->to, r->size, r->info);
+}
+
+int64_t strait_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info, uint64_t deadline_ns)
+{
+    struct receiving arg = {rx, to, size, info};
+    struct strait_wait wait;
+
+    if (deadline_ns == STRAIT_NOW)
+        return -EAGAIN;
+    wait = strait_endpoint_wait(rx->endpoint, rx->bell, STRAIT_WAIT_RECV, 0);
+    wait.step = recv_step;
+    wait.arg = &arg;
+    return strait_wait(&wait, deadline_ns);
+}
+
+int strait_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_t n, uint64_t deadline_ns)
+{
+    struct strait_msg info;
+    uint32_t got = 0;
+    int64_t r = 0;
+
+    for (; got < n; got++) {
+        r = got ? strait_try_recv(rx, in[got].data, in[got].size, &info)
+                : strait_recv_info(rx, in[got].data, in[got].size, &info, deadline_ns);
+        if (r < 0)
+            break;
+        in[got].bytes = (uint32_t)r;
+        in[got].tag = info.tag;
+    }
+    return got ? (int)got : (int)r;
+}
+
+/* ---- in place ---- */
+
+/* Describe a taken message; false if a peer wrote what cannot be. */
+static bool describe(const struct strait_rx *rx, const struct strait_place *place, struct strait_msg *msg)
+{
+    uint64_t head = strait_load64_relaxed(&place->slot->head);
+    struct strait_request_head request = {0, 0};
+    unsigned char *data = strait_slot_payload(place->slot);
+    uint32_t bytes = strait_head_bytes(head), skip = 0;
+
+    if (strait_head_flags(head) & STRAIT_MSG_REQUEST) {
+        skip = sizeof request;
+        if (bytes < skip)
+            return false;
+        strait_payload_read(&request, data, sizeof request);
+    }
+    if (bytes > rx->slot_bytes)
+        return false;
+    *msg = (struct strait_msg){.data = data + skip,
+                               .bytes = bytes - skip,
+                               .tag = strait_head_tag(head),
+                               .flags = strait_head_flags(head),
+                               .attempts = strait_slot_attempts(place->word),
+                               .token = request.token,
+                               .deadline_ns = request.deadline_ns,
+                               .place = *place};
+    return true;
+}
+
+static int64_t peek_step(void *arg)
+{
+    struct receiving *p = arg;
+    struct strait_rx *rx = p->rx;
+    struct strait_place place;
+
+    do {
+        if (strait_ring_find(&rx->end, &place) < 0)
+            return strait_rx_empty(rx);
+    } while (strait_ring_take(&rx->end, &place) < 0);
+    if (!describe(rx, &place, p->info)) {
+        strait_ring_release(&place);
+        return strait_fail(-EBADMSG, "channel %s: a peer wrote a message that cannot be; dropped", rx->endpoint->name);
+    }
+    if (rx->peeked++ == 0)
+        rx->oldest = (place.word & STRAIT_TURN_MASK) |
+                     (uint64_t)(((unsigned char *)place.slot - rx->end.slots) / rx->end.stride);
+    strait_rx_pass_on(rx);
+    return 0;
+}
+
+int strait_peek(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns)
+{
+    struct receiving arg = {rx, NULL, 0, msg};
+    struct strait_wait wait;
+    int64_t r;
+
+    if (*rx->home == 0)
+        return strait_process_check(rx->endpoint->segment);
+    if (rx->peeked >= rx->window)
+        return strait_fail(-ENOBUFS, "channel %s: %u messages are peeked, its peek_window; release one",
+                           rx->endpoint->name, rx->window);
+    r = peek_step(&arg);
+    if (r != -EAGAIN || deadline_ns == STRAIT_NOW)
+        return (int)r;
+    wait = strait_endpoint_wait(rx->endpoint, rx->bell, STRAIT_WAIT_RECV, 0);
+    wait.step = peek_step;
+    wait.arg = &arg;
+    return (int)strait_wait(&wait, deadline_ns);
+}
+
+int strait_release(struct strait_rx *rx, struct strait_msg *msg)
+{
+    bool many = rx->end.flags & STRAIT_RING_MANY_CONSUMERS;
+
+    if (*rx->home == 0)
+        return strait_process_check(rx->endpoint->segment);
+    if (rx->peeked == 0 || msg->place.slot == NULL)
+        return strait_fail(-EINVAL, "channel %s: this message is not peeked", rx->endpoint->name);
+    if (!many) {
+        if (strait_ring_slot(&rx->end, rx->oldest) != msg->place.slot)
+            return strait_fail(-EINVAL, "channel %s: a sole receiver releases in the order of its peeks",
+                               rx->endpoint->name);
+        rx->oldest = strait_ring_next(&rx->end, rx->oldest);
+    }
+    strait_ring_release(&msg->place);
+    rx->peeked--;
+    rx->unrung = true;
+    /* Jobs are released in any order, so half-ring boundaries say little about space: look each time. */
+    if (many || strait_ring_half(&rx->end, msg->place.slot))
+        strait_rx_half(rx);
+    msg->place.slot = NULL;
+    return 0;
+}
+
+/* ---- holding ---- */
+
+struct strait_hold {
+    struct strait_endpoint endpoint;
+};
+
+int strait_channel_hold(struct strait_segment *segment, const char *name, struct strait_hold **hold)
+{
+    struct strait_hold *h = calloc(1, sizeof *h);
+    int r;
+
+    if (h == NULL)
+        return strait_fail(-ENOMEM, "channel %s: out of memory", name);
+    r = strait_endpoint_open(&h->endpoint, segment, name, NULL, STRAIT_ROLE_HOLDER, false, NULL);
+    if (r < 0)
+        free(h);
+    else
+        *hold = h;
+    return r;
+}
+
+void strait_channel_unhold(struct strait_hold *hold)
+{
+    if (hold == NULL)
+        return;
+    strait_endpoint_close(&hold->endpoint);
+    free(hold);
+}

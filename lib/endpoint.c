@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "endpoint.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "admin.h"
+#include "error.h"
+#include "sweep.h"
+
+#define SMALL_RING_BYTES     16384 /* a ring of small messages that fits this is several times as fast */
+#define DEFAULT_SLOT_BYTES   48
+#define DEFAULT_DEPTH_LEAST  16
+#define DEFAULT_ATTEMPTS     3
+#define DEFAULT_WINDOW_MANY  64
+#define DEFAULT_DEAD_LETTERS 8
+#define DEFAULT_REPLY_BYTES  1008
+#define DEFAULT_REPLY_DEPTH  4
+
+/* ---- options to plan ---- */
+
+static uint32_t default_depth(uint32_t slot_bytes)
+{
+    uint32_t depth = DEFAULT_DEPTH_LEAST;
+
+    while ((uint64_t)depth * 2 * strait_ring_stride(slot_bytes) <= SMALL_RING_BYTES)
+        depth *= 2;
+    return depth;
+}
+
+static int plan_of(const char *name, const struct strait_channel_options *o, struct strait_channel_plan *p)
+{
+    uint32_t slot = o->slot_bytes ? o->slot_bytes : DEFAULT_SLOT_BYTES;
+    uint32_t window = o->receivers == STRAIT_ONE ? 1 : DEFAULT_WINDOW_MANY;
+    uint32_t depth = o->depth ? o->depth : default_depth(slot < 1u << 30 ? slot : 1);
+
+    *p = (struct strait_channel_plan){
+        .flags = (o->senders == STRAIT_MANY ? STRAIT_CHANNEL_MANY_PRODUCERS : 0) |
+                 (o->receivers == STRAIT_MANY ? STRAIT_CHANNEL_MANY_CONSUMERS : 0) |
+                 (o->busy ? STRAIT_CHANNEL_BUSY : 0),
+        .full = o->full,
+        .slot_bytes = slot,
+        .capacity = depth,
+        .rings = 1,
+        .max_attempts = o->max_attempts ? o->max_attempts : DEFAULT_ATTEMPTS,
+        .peek_window = o->peek_window   ? o->peek_window
+                       : window < depth ? window
+                                        : depth,
+        .dead_max = o->dead_letters ? o->dead_letters : DEFAULT_DEAD_LETTERS,
+        .replies = o->replies,
+        .reply_bytes = o->reply_bytes ? o->reply_bytes : DEFAULT_REPLY_BYTES,
+        .reply_capacity = o->reply_depth ? o->reply_depth : DEFAULT_REPLY_DEPTH,
+        .first_turn = o->first_turn,
+    };
+    if (strait_channel_measure(p) == 0)
+        return 0;
+    return strait_fail(-EINVAL,
+                       "channel %s: slot_bytes %u (1 to 2^30; requests need more than 16), depth %u (a power of two "
+                       "from 2 to 2^22), max_attempts %u (1 to 31), peek_window %u (1 to depth), reply_depth %u (a "
+                       "power of two from 2; no requests with drop-oldest) do not make a channel",
+                       name, p->slot_bytes, p->capacity, p->max_attempts, p->peek_window, p->reply_capacity);
+}
+
+/* ---- create ---- */
+
+/* Admin. */
+static int create(struct strait_segment *s, const char *name, const struct strait_channel_options *options,
+                  struct strait_object *object)
+{
+    static const struct strait_channel_options defaults;
+    struct strait_channel_plan plan;
+    uint64_t room, longest;
+    int r;
+
+    if (!strait_name_good(name))
+        return strait_fail(-EINVAL, "'%s' is no name for a channel: 1 to %d printable bytes without '/' or space", name,
+                           STRAIT_NAME_BYTES - 1);
+    r = plan_of(name, options ? options : &defaults, &plan);
+    if (r < 0)
+        return r;
+    r = strait_directory_prepare(&s->map, name, STRAIT_KIND_CHANNEL, plan.bytes, -1, object);
+    if (r == -ENOSPC) {
+        strait_directory_space(&s->map, &room, &longest);
+        return strait_fail(r,
+                           "channel %s needs %llu KiB in one piece; segment %s has %llu KiB free, %llu KiB in its "
+                           "longest piece: make the channel shallower or the segment larger",
+                           name, (unsigned long long)plan.bytes / 1024, s->map.path, (unsigned long long)room / 1024,
+                           (unsigned long long)longest / 1024);
+    }
+    if (r == -EMFILE)
+        return strait_fail(r, "channel %s: all %u directory entries of segment %s are used", name, s->map.directory_max,
+                           s->map.path);
+    if (r < 0)
+        return strait_fail(r, "channel %s: %s", name, strait_strerror(r));
+    strait_channel_build(&s->map, object, &plan);
+    strait_directory_publish(&s->map, object);
+    return 0;
+}
+
+/* ---- open ---- */
+
+/* Admin. Does an existing channel offer what the options ask for? */
+static int suits(const struct strait_channel_view *v, const char *name, const struct strait_channel_options *o)
+{
+    if (o == NULL)
+        return 0;
+    if (o->slot_bytes > v->slot_bytes)
+        return strait_fail(-EINVAL, "channel %s exists with messages of %u bytes at most, %u are asked for", name,
+                           v->slot_bytes, o->slot_bytes);
+    if (o->replies && v->replies == 0)
+        return strait_fail(-EINVAL, "channel %s exists without replies: it carries no requests", name);
+    return 0;
+}
+
+/* Admin. */
+static int find_or_create(struct strait_endpoint *e, const struct strait_channel_options *options, bool may_create)
+{
+    struct strait_segment_map *map = &e->segment->map;
+    struct strait_object object;
+    bool made = false;
+    int r = strait_directory_find(map, e->name, STRAIT_KIND_CHANNEL, &object);
+
+    if (r == -ENOENT && may_create) {
+        r = create(e->segment, e->name, options, &object);
+        if (r < 0)
+            return r;
+        made = true;
+    }
+    if (r == 0)
+        r = strait_channel_view(map, &object, &e->view);
+    if (r < 0)
+        return strait_fail(r, "channel %s of segment %s: %s", e->name, map->path, strait_strerror(r));
+    return made ? 0 : suits(&e->view, e->name, options);
+}
+
+/* Which end of a ring is taken alone? */
+static bool is_sole(const struct strait_channel_view *v, enum strait_role role)
+{
+    if (role == STRAIT_ROLE_SENDER)
+        return !(v->flags & STRAIT_CHANNEL_MANY_PRODUCERS);
+    return role == STRAIT_ROLE_RECEIVER && !(v->flags & STRAIT_CHANNEL_MANY_CONSUMERS);
+}
+
+/* Admin. Take the role; a dead holder is swept first. */
+static int enter(struct strait_endpoint *e)
+{
+    int r = strait_channel_enter(&e->view, e->role, e->sole);
+
+    if (r == -EOWNERDEAD) {
+        strait_sweep_admin(&e->segment->map);
+        r = strait_channel_enter(&e->view, e->role, e->sole);
+    }
+    if (r == -EBUSY)
+        return strait_fail(r, "channel %s has one %s only, and lease %u is it", e->name,
+                           e->role == STRAIT_ROLE_SENDER ? "sender" : "receiver",
+                           e->role == STRAIT_ROLE_SENDER ? e->sole->producer : e->sole->consumer);
+    return r;
+}
+
+/* Admin. Stand at the right place of the ring. */
+static void join(struct strait_endpoint *e, struct strait_ring *ring, const struct strait_ring *checked,
+                 unsigned char *slots, struct strait_ring_end *end)
+{
+    uint32_t lease = e->segment->map.lease;
+
+    if (e->role == STRAIT_ROLE_SENDER) {
+        strait_ring_join_producer(end, ring, checked, slots, lease);
+    } else {
+        strait_ring_join_consumer(end, ring, checked, slots, lease);
+        /* where takes are marked TAKEN, the sweep has seen to them */
+        if (!(checked->flags & STRAIT_RING_MANY_CONSUMERS) && strait_load32_relaxed(&ring->suspect)) {
+            strait_ring_suspect(end, e->view.peek_window);
+            strait_store32_relaxed(&ring->suspect, 0);
+        }
+    }
+    end->slot_bytes = e->view.slot_bytes;
+}
+
+/* Admin. */
+static int open_admin(struct strait_endpoint *e, const struct strait_channel_options *options, bool may_create,
+                      struct strait_ring_end *end)
+{
+    struct strait_ring *ring = NULL, checked;
+    unsigned char *slots = NULL;
+    int r = find_or_create(e, options, may_create);
+
+    if (r < 0)
+        return r;
+    if (end) {
+        r = strait_channel_ring(&e->view, 0, &ring, &checked, &slots);
+        if (r < 0)
+            return strait_fail(r, "channel %s of segment %s is damaged", e->name, e->segment->map.path);
+        e->sole = is_sole(&e->view, e->role) ? ring : NULL;
+    }
+    r = enter(e);
+    if (r < 0)
+        return r;
+    if (end)
+        join(e, ring, &checked, slots, end);
+    strait_directory_refer(&e->segment->map, e->view.object.entry);
+    return 0;
+}
+
+int strait_endpoint_open(struct strait_endpoint *e, struct strait_segment *segment, const char *name,
+                         const struct strait_channel_options *options, enum strait_role role, bool may_create,
+                         struct strait_ring_end *end)
+{
+    int r;
+
+    memset(e, 0, sizeof *e);
+    e->segment = segment;
+    e->role = role;
+    strncpy(e->name, name, sizeof e->name - 1);
+    strait_process_lock();
+    r = strait_process_admin(segment);
+    if (r == 0) {
+        r = strnlen(name, STRAIT_NAME_BYTES) == STRAIT_NAME_BYTES
+                ? strait_fail(-EINVAL, "'%s' is too long a name for a channel", name)
+                : open_admin(e, options, may_create, end);
+        strait_admin_leave(&segment->map);
+    }
+    if (r == 0) {
+        e->next = segment->endpoints;
+        segment->endpoints = e;
+    }
+    strait_process_unlock();
+    return r;
+}
+
+/* ---- close ---- */
+
+/* Registry. Has another handle of this process the same channel open: in the same role, in any role? */
+static void others(const struct strait_endpoint *e, bool *same_role, bool *any_role)
+{
+    *same_role = *any_role = false;
+    for (const struct strait_endpoint *o = e->segment->endpoints; o; o = o->next) {
+        if (o == e || o->view.object.entry != e->view.object.entry)
+            continue;
+        *any_role = true;
+        *same_role = *same_role || o->role == e->role;
+    }
+}
+
+static void unlist(struct strait_endpoint *e)
+{
+    struct strait_endpoint **at = &e->segment->endpoints;
+
+    while (*at && *at != e)
+        at = &(*at)->next;
+    if (*at)
+        *at = e->next;
+}
+
+void strait_endpoint_close(struct strait_endpoint *e)
+{
+    bool same_role, any_role;
+
+    if (*e->segment->home == 0)
+        return; /* a forked child's copy: nothing of it is shared */
+    strait_process_lock();
+    others(e, &same_role, &any_role);
+    if (strait_process_admin(e->segment) == 0) {
+        if (!same_role)
+            strait_channel_leave(&e->view, e->role, e->sole);
+        if (!any_role)
+            strait_directory_unrefer(&e->segment->map, e->view.object.entry, e->segment->map.lease);
+        strait_admin_leave(&e->segment->map);
+    }
+    unlist(e);
+    strait_process_unlock();
+}
+
+struct strait_wait strait_endpoint_wait(struct strait_endpoint *e, struct strait_bell *bell, enum strait_wait_kind kind,
+                                        uint64_t detail)
+{
+    return (struct strait_wait){.map = &e->segment->map,
+                                .bell = bell,
+                                .mood = &e->mood,
+                                .parties = strait_channel_parties(&e->view),
+                                .busy = e->view.flags & STRAIT_CHANNEL_BUSY,
+                                .kind = kind,
+                                .object = e->view.object.offset,
+                                .detail = detail};
+}
+
+/* ---- channels without a handle ---- */
+
+int strait_channel_create(struct strait_segment *s, const char *name, const struct strait_channel_options *options)
+{
+    struct strait_object object;
+    int r;
+
+    strait_process_lock();
+    r = strait_process_admin(s);
+    if (r == 0) {
+        r = create(s, name, options, &object);
+        strait_admin_leave(&s->map);
+    }
+    strait_process_unlock();
+    return r;
+}
+
+int strait_channel_shut(struct strait_segment *s, const char *name)
+{
+    struct strait_channel_view view;
+    struct strait_object object;
+    int r;
+
+    strait_process_lock();
+    r = strait_process_admin(s);
+    if (r == 0) {
+        r = strait_directory_find(&s->map, name, STRAIT_KIND_CHANNEL, &object);
+        if (r == 0)
+            r = strait_channel_view(&s->map, &object, &view);
+        if (r == 0)
+            strait_channel_close(&view);
+        else
+            strait_fail(r, "channel %s of segment %s: %s", name, s->map.path, strait_strerror(r));
+        strait_admin_leave(&s->map);
+    }
+    strait_process_unlock();
+    return r;
+}
+
+int strait_channel_unlink(struct strait_segment *s, const char *name)
+{
+    int r;
+
+    strait_process_lock();
+    r = strait_process_admin(s);
+    if (r == 0) {
+        r = strait_directory_unlink(&s->map, name, STRAIT_KIND_CHANNEL);
+        if (r < 0)
+            strait_fail(r, "channel %s of segment %s: %s", name, s->map.path, strait_strerror(r));
+        strait_admin_leave(&s->map);
+    }
+    strait_process_unlock();
+    return r;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/** What stands behind a tx, an rx or a hold: the checked view of the channel and this process's place in it. */
+#ifndef STRAIT_ENDPOINT_H
+#define STRAIT_ENDPOINT_H
+
+#include "channel.h"
+#include "process.h"
+#include "strait/channel.h"
+#include "wait.h"
+
+struct strait_endpoint {
+    struct strait_segment *segment;
+    struct strait_channel_view view;
+    enum strait_role role;
+    struct strait_ring *sole; /* the ring whose role word names us, or NULL */
+    struct strait_mood mood;
+    struct strait_endpoint *next; /* registry mutex */
+    char name[STRAIT_NAME_BYTES];
+};
+
+/** Open the channel (creating it if options say what it should be) and enter it in a role. Fills in the endpoint and,
+ * for senders and receivers, `end`. 0 or -errno with a sentence. */
+int strait_endpoint_open(struct strait_endpoint *endpoint, struct strait_segment *segment, const char *name,
+                         const struct strait_channel_options *options, enum strait_role role, bool create,
+                         struct strait_ring_end *end);
+
+/** Leave the channel, unless another handle of this process has the same role. */
+void strait_endpoint_close(struct strait_endpoint *endpoint);
+
+/** Is the channel closed, or the other side gone? The status word. */
+static inline uint32_t strait_endpoint_status(const struct strait_endpoint *endpoint)
+{
+    /* seq_cst [C6] <- [C1] strait_channel_close, [C3] strait_channel_settle: first the status, then the slots again */
+    return strait_load32_seq_cst(&endpoint->view.shared->status);
+}
+
+/** A wait of this endpoint; step and arg are the caller's to fill in. */
+struct strait_wait strait_endpoint_wait(struct strait_endpoint *endpoint, struct strait_bell *bell,
+                                        enum strait_wait_kind kind, uint64_t detail);
+
+#endif
