@@ -63,6 +63,7 @@ static int claim_place(struct strait_tx *tx, struct strait_place *place)
 
     if (r != -EAGAIN || !tx->drop_oldest)
         return r;
+    /* seq_cst [C7] <- [C1] strait_channel_close, [C3] strait_channel_settle: nothing is dropped for a closed channel */
     if (strait_load32_seq_cst(tx->status) & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_RECEIVERS))
         return -EPIPE;
     r = strait_ring_claim_oldest(&tx->end, place);

@@ -17,9 +17,9 @@ static int lock_threads(uint32_t *word, uint64_t until_ns)
 {
     uint32_t seen = 0;
 
-    if (strait_cas32(word, &seen, 1))
+    if (strait_cas32(word, &seen, 1)) /* seq_cst [M2] <-> [M3]: the section before ours */
         return 0;
-    while (strait_exchange32_acq_rel(word, 2) != 0) /* acq_rel [M1] <-> [M1]: the section before ours */
+    while (strait_exchange32_acq_rel(word, 2) != 0) /* acq_rel [M1] <-> [M3]: likewise */
         if (strait_futex_wait(word, 2, until_ns) == -ETIMEDOUT)
             return -ETIMEDOUT;
     return 0;
@@ -27,7 +27,7 @@ static int lock_threads(uint32_t *word, uint64_t until_ns)
 
 static void unlock_threads(uint32_t *word)
 {
-    if (strait_exchange32_acq_rel(word, 0) == 2)
+    if (strait_exchange32_acq_rel(word, 0) == 2) /* acq_rel [M3] <-> [M1], [M2]: our section before the next */
         strait_futex_wake(word, 1);
 }
 

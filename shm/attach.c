@@ -24,6 +24,7 @@ static void settle_in(struct strait_segment_map *map)
     map->cpus = allowed_cpus();
     map->fence = strait_membarrier_register() < 0;
     if (map->fence)
+        /* seq_cst [G3] alone: for strait_mood_mode, whose relaxed look may lag: our own ringers fence in any case */
         strait_store32_seq_cst(&strait_segment_header(map)->no_barrier, 1);
 }
 

@@ -34,7 +34,7 @@ static void order(struct strait_bell *bell, enum strait_bell_mode wanted)
         if (!change_mode(bell, &mode, STRAIT_BELL_SWITCHING))
             now = mode & STRAIT_BELL_MODE_MASK;
     }
-    strait_fence_seq_cst();
+    strait_fence_seq_cst(); /* seq_cst [B8] <-> [B9] strait_bell_ring: count, fence, look; there store, fence, count */
     if (now == STRAIT_BELL_FENCE)
         return;
     /* Without a membarrier (a filter forbids it) we stay with our own fence; ringers see SWITCHING and fence, too. A
@@ -48,7 +48,7 @@ void strait_bell_enter(struct strait_bell *bell, struct strait_bell_ticket *tick
 {
     /* acquire [B6] <- [B7] strait_bell_wake: a seq raised before this read belongs to older news */
     ticket->seq = strait_load32_acquire(&bell->seq);
-    /* seq_cst [B2] -> [B1] strait_bell_sleepers: counted in before the second look */
+    /* seq_cst [B2] <-> [B1] strait_bell_sleepers: counted in before the second look */
     ticket->epoch = (uint32_t)(strait_add64_seq_cst(&bell->sleepers, 1) >> 32);
     order(bell, mode);
 }
@@ -64,7 +64,7 @@ void strait_bell_leave(struct strait_bell *bell, const struct strait_bell_ticket
     uint64_t seen = strait_load64_relaxed(&bell->sleepers);
     /* a count of another epoch does not contain us; a count of 0 is a peer's lie, not ours to make worse */
     while ((uint32_t)(seen >> 32) == ticket->epoch && (uint32_t)seen != 0)
-        if (strait_cas64(&bell->sleepers, &seen, seen - 1))
+        if (strait_cas64(&bell->sleepers, &seen, seen - 1)) /* seq_cst [B10] alone: a count only, orders nothing */
             return;
 }
 
@@ -79,6 +79,7 @@ void strait_bell_sweep(struct strait_bell *bell)
 {
     uint64_t seen = strait_load64_relaxed(&bell->sleepers);
     /* a loop, because the living count themselves in and out meanwhile */
+    /* seq_cst [B11] alone: before the wake that makes everybody count in anew */
     while (!strait_cas64(&bell->sleepers, &seen, (seen & ~(EPOCH_ONE - 1)) + EPOCH_ONE))
         ;
     strait_bell_wake(bell, UINT32_MAX);

@@ -216,6 +216,7 @@ int strait_channel_enter(const struct strait_channel_view *view, enum strait_rol
             return -EOWNERDEAD;
         if (holder != STRAIT_LEASE_NONE)
             return -EBUSY;
+        /* release [C8] alone: roles are read under the admin lock only */
         strait_store32_release(role_word(ring, role), view->map->lease);
     }
     strait_set_add(set_of(c, role), view->map->lease);
@@ -230,7 +231,7 @@ int strait_channel_enter(const struct strait_channel_view *view, enum strait_rol
 void strait_channel_leave(const struct strait_channel_view *view, enum strait_role role, struct strait_ring *ring)
 {
     if (ring)
-        strait_store32_release(role_word(ring, role), STRAIT_LEASE_NONE);
+        strait_store32_release(role_word(ring, role), STRAIT_LEASE_NONE); /* release [C9] alone: as [C8] */
     strait_set_remove(set_of(view->shared, role), view->map->lease);
     strait_channel_settle(view);
 }
@@ -275,11 +276,11 @@ uint32_t strait_channel_parties(const struct strait_channel_view *view)
 static void sweep_roles(struct strait_ring *ring, uint32_t dead)
 {
     if (strait_load32_relaxed(&ring->producer) == dead)
-        strait_store32_release(&ring->producer, STRAIT_LEASE_NONE);
+        strait_store32_release(&ring->producer, STRAIT_LEASE_NONE); /* release [C10] alone: as [C8] */
     if (strait_load32_relaxed(&ring->consumer) == dead) {
         /* first the mark, then the vacancy: a sweeper that dies in between leaves both to the next one */
         strait_store32_relaxed(&ring->suspect, 1);
-        strait_store32_release(&ring->consumer, STRAIT_LEASE_NONE);
+        strait_store32_release(&ring->consumer, STRAIT_LEASE_NONE); /* release [C11] alone: as [C8] */
     }
 }
 
@@ -323,6 +324,7 @@ void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, 
                          uint32_t slot, uint64_t word)
 {
     struct strait_slot *s = strait_ring_slot(end, slot);
+    /* acquire [C12] <- [C4]: an earlier sweeper's letter */
     uint64_t count = strait_load64_acquire(&letters(view)->count), id = (word & STRAIT_TURN_MASK) | slot;
     uint64_t head = strait_load64_relaxed(&s->head);
     uint32_t bytes = strait_head_bytes(head);

@@ -13,7 +13,8 @@
 
 static uint32_t state_of(const struct strait_entry *entry)
 {
-    return strait_load32_acquire(&entry->state); /* acquire [D2] <- [D1] strait_directory_publish */
+    /* acquire [D2] <- [D1] strait_directory_publish, [D3] free_if_unwanted, [D4] strait_directory_unlink */
+    return strait_load32_acquire(&entry->state);
 }
 
 int strait_directory_at(const struct strait_segment_map *map, uint32_t i, struct strait_object *object)

@@ -187,17 +187,20 @@ uint32_t strait_lease_next_dead(struct strait_segment_map *map, uint32_t from)
 void strait_set_add(struct strait_set *set, uint32_t lease)
 {
     uint64_t *word = &set->bits[lease / 64 % (STRAIT_LEASES / 64)];
+    /* seq_cst [L5] -> [L7] strait_set_has */
     strait_store64_seq_cst(word, strait_load64_relaxed(word) | UINT64_C(1) << lease % 64);
 }
 
 void strait_set_remove(struct strait_set *set, uint32_t lease)
 {
     uint64_t *word = &set->bits[lease / 64 % (STRAIT_LEASES / 64)];
+    /* seq_cst [L6] -> [L7] strait_set_has */
     strait_store64_seq_cst(word, strait_load64_relaxed(word) & ~(UINT64_C(1) << lease % 64));
 }
 
 bool strait_set_has(const struct strait_set *set, uint32_t lease)
 {
+    /* seq_cst [L7] <- [L5] strait_set_add, [L6] strait_set_remove */
     return strait_load64_seq_cst(&set->bits[lease / 64 % (STRAIT_LEASES / 64)]) >> lease % 64 & 1;
 }
 

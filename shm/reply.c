@@ -68,7 +68,8 @@ static int open_one(const struct strait_channel_view *view, uint32_t i, struct s
 
     if (r < 0)
         return r;
-    word = strait_load64_acquire(&reply->word); /* acquire [P2] <- [P1] strait_reply_drop */
+    /* acquire [P2] <- [P1] strait_reply_drop, [P17] end_with, [P18] sweep_worker */
+    word = strait_load64_acquire(&reply->word);
     if (strait_reply_state(word) != STRAIT_REPLY_FREE)
         return -EAGAIN;
     r = check_ring(view, reply, &checked, &slots);
@@ -151,6 +152,7 @@ int strait_reply_accept(const struct strait_channel_view *view, uint64_t token, 
             return -EBUSY;
         if (strait_reply_state(word) != STRAIT_REPLY_OPEN)
             return -EPIPE;
+        /* seq_cst [P16] -> [P9] strait_reply_wanted: ours before we write anything */
     } while (!strait_cas64(&reply->word, &word, word_of(token, view->map->lease, STRAIT_REPLY_BUSY)));
     strait_ring_join_producer(end, &reply->ring, &checked, slots, view->map->lease);
     *out = reply;
@@ -159,7 +161,7 @@ int strait_reply_accept(const struct strait_channel_view *view, uint64_t token, 
 
 int strait_reply_wanted(const struct strait_reply *reply, uint64_t token, uint32_t lease)
 {
-    /* acquire [P9] <- [P1] strait_reply_drop */
+    /* acquire [P9] <- [P1] strait_reply_drop, [P16] strait_reply_accept */
     return is(strait_load64_acquire(&reply->word), token, lease, STRAIT_REPLY_BUSY) ? 0 : -EPIPE;
 }
 
@@ -173,7 +175,7 @@ static int end_with(struct strait_reply *reply, uint64_t token, uint32_t lease, 
         strait_bell_wake(&reply->readable, UINT32_MAX);
         return 0;
     }
-    if (is(word, token, lease, STRAIT_REPLY_ABANDONED))
+    if (is(word, token, lease, STRAIT_REPLY_ABANDONED)) /* seq_cst [P17] -> [P2] open_one: we write no more */
         strait_cas64(&reply->word, &word, word_of(token, 0, STRAIT_REPLY_FREE));
     return -EPIPE;
 }
@@ -199,7 +201,7 @@ static void sweep_worker(struct strait_reply *reply, uint32_t dead)
     /* seq_cst [P10] -> [P4] strait_reply_accept: the job is redelivered, its next worker takes over */
     if (strait_reply_state(word) == STRAIT_REPLY_BUSY)
         strait_cas64(&reply->word, &word, word_of(word, strait_load32_acquire(&reply->caller), STRAIT_REPLY_OPEN));
-    else if (strait_reply_state(word) == STRAIT_REPLY_ABANDONED)
+    else if (strait_reply_state(word) == STRAIT_REPLY_ABANDONED) /* seq_cst [P18] -> [P2] open_one */
         strait_cas64(&reply->word, &word, word_of(word, 0, STRAIT_REPLY_FREE));
 }
 

@@ -295,7 +295,7 @@ void strait_ring_suspect(struct strait_ring_end *end, uint32_t window)
         uint64_t word = strait_load64_acquire(&slot->word); /* acquire [R21] <- [R1] strait_ring_commit */
         if ((word & (STRAIT_TURN_MASK | STRAIT_STATE_MASK)) != strait_slot_word(cursor, STRAIT_SLOT_READY, 0))
             continue;
-        if (strait_slot_attempts(word) < STRAIT_ATTEMPTS_MOST)
+        if (strait_slot_attempts(word) < STRAIT_ATTEMPTS_MOST) /* seq_cst [R25] alone: a mark only, orders nothing */
             strait_cas64(&slot->word, &word, word + STRAIT_ATTEMPTS_ONE);
     }
 }

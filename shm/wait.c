@@ -77,13 +77,15 @@ struct strait_wait_record *strait_wait_note(struct strait_segment_map *map, enum
     for (unsigned i = 0; i < STRAIT_WAITS && map->lease; i++) {
         struct strait_wait_record *r = &strait_segment_lease(map, map->lease)->waits[i];
         uint32_t seen = 0;
-        /* the read first: four threads of a pool should not fight for a line on every sleep */
-        if (strait_load32_relaxed(&r->thread) != 0 || !strait_cas32(&r->thread, &seen, thread))
+        /* CAS: sets no order, it only reserves. The read first: four threads of a pool should not fight for a line on every sleep */
+        if (strait_load32_relaxed(&r->thread) != 0 ||
+            !strait_cas32(&r->thread, &seen, thread)) /* seq_cst [W4] alone: reserves */
             continue;
         strait_store64_relaxed(&r->object, object);
         strait_store64_relaxed(&r->detail, detail);
         strait_store64_relaxed(&r->since_ns, strait_now_ns());
-        strait_store32_release(&r->kind, kind); /* release [W1] -> [W2] blame: kind says that the rest is filled in */
+        /* release [W1] alone: for readers of the table (blame): kind says that the rest is filled in */
+        strait_store32_release(&r->kind, kind);
         return r;
     }
     return NULL;
@@ -94,7 +96,7 @@ void strait_wait_forget(struct strait_wait_record *record)
     if (record == NULL)
         return;
     strait_store32_relaxed(&record->kind, STRAIT_WAIT_NONE);
-    strait_store32_release(&record->thread, 0);
+    strait_store32_release(&record->thread, 0); /* release [W3] alone: kind is cleared before the record is free */
 }
 
 /* ---- sleeping ---- */

@@ -54,7 +54,7 @@ STRAIT_API void strait_bell_sweep(struct strait_bell *bell);
 /** How many are counted in. A snapshot. */
 STRAIT_INLINE uint32_t strait_bell_sleepers(const struct strait_bell *bell)
 {
-    /* seq_cst [B1] -> [B2] strait_bell_enter: the store before, then this load; there the count, then the look */
+    /* seq_cst [B1] <-> [B2] strait_bell_enter: the store before, then this load; there the count, then the look */
     return (uint32_t)strait_load64_seq_cst(&bell->sleepers);
 }
 
@@ -66,12 +66,12 @@ STRAIT_INLINE void strait_bell_ring(struct strait_bell *bell, uint32_t n, bool f
 {
     /* The mode is read after the news was stored: a ringer that stops between an early read and its store could
      * otherwise carry a stale ASYM past the switch and the membarrier. */
-    strait_fence_compiler();
+    strait_fence_compiler(); /* compiler [B12] alone: store before mode; the CPU's part is the switcher's membarrier */
     /* acquire [B3] <- [B4] change_mode: who sees FENCE must fence */
     if (fence || (strait_load32_acquire(&bell->mode) & STRAIT_BELL_MODE_MASK) != STRAIT_BELL_ASYM)
-        strait_fence_seq_cst();
+        strait_fence_seq_cst(); /* seq_cst [B9] <-> [B8] order */
     else
-        strait_fence_compiler();
+        strait_fence_compiler(); /* compiler [B13] alone: store before count; the CPU's part is the sleeper's membarrier */
     if (STRAIT_UNLIKELY(strait_bell_sleepers(bell) != 0))
         strait_bell_wake(bell, n);
 }

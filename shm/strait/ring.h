@@ -105,7 +105,7 @@ STRAIT_INLINE int strait_ring_claim(struct strait_ring_end *end, struct strait_p
 {
     struct strait_slot *slot = strait_ring_slot(end, end->cursor);
     uint64_t turn = end->cursor & STRAIT_TURN_MASK;
-    /* acquire [R2] <- [R4] strait_ring_release: the last reader has finished before we overwrite */
+    /* acquire [R2] <- [R4] strait_ring_release, [R18] find_step: the last reader has finished before we overwrite */
     uint64_t word = strait_load64_acquire(&slot->word);
 
     if (STRAIT_UNLIKELY(word != turn))
@@ -178,7 +178,7 @@ STRAIT_INLINE int strait_ring_take(struct strait_ring_end *end, struct strait_pl
     if (end->flags & STRAIT_RING_MANY_CONSUMERS) {
         uint64_t taken = (place->word & (STRAIT_TURN_MASK | STRAIT_ATTEMPTS_MASK)) |
                          strait_slot_word(0, STRAIT_SLOT_TAKEN, end->owner);
-        /* seq_cst [R6] <- [R5] strait_ring_claim: and names the taker in the same step */
+        /* seq_cst [R6] <- [R5] strait_ring_claim, [R11] claim: and names the taker in the same step */
         if (!strait_cas64(&place->slot->word, &place->word, taken))
             return -EAGAIN;
         place->word = taken;

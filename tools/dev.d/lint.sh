@@ -51,7 +51,9 @@ lint_shell() {
 }
 
 lint_floors() { "$top/tools/lint/floors"; }
-lint_labels() { "$top/tools/lint/labels"; }
+lint_labels() {
+    "$top/tools/lint/labels" && "$top/tools/lint/labels" --bare
+}
 lint_sizes() { "$top/tools/lint/sizes"; }
 lint_paths() { "$top/tools/lint/paths"; }
 
