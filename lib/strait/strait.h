@@ -5,6 +5,7 @@
 
 #include <strait/channel.h>
 #include <strait/error.h>
+#include <strait/loop.h>
 #include <strait/reply.h>
 #include <strait/segment.h>
 
