@@ -24,7 +24,7 @@ int strait_tx_open(struct strait_segment *segment, const char *name, const struc
 
     if (s == NULL)
         return strait_fail(-ENOMEM, "channel %s: out of memory", name);
-    r = strait_endpoint_open(&s->endpoint, segment, name, options, STRAIT_ROLE_SENDER, true, &s->tx.end);
+    r = strait_endpoint_open(&s->endpoint, segment, name, options, STRAIT_ROLE_SENDER, true);
     if (r < 0) {
         free(s);
         return r;
@@ -37,6 +37,7 @@ int strait_tx_open(struct strait_segment *segment, const char *name, const struc
     s->tx.slot_bytes = s->endpoint.view.slot_bytes;
     s->tx.fence = segment->map.fence;
     s->tx.drop_oldest = s->endpoint.view.full == STRAIT_FULL_DROP_OLDEST;
+    s->tx.end = s->endpoint.ends[0];
     s->tx.endpoint = &s->endpoint;
     *out = &s->tx;
     return 0;
@@ -203,7 +204,7 @@ int strait_rx_open(struct strait_segment *segment, const char *name, const struc
 
     if (s == NULL)
         return strait_fail(-ENOMEM, "channel %s: out of memory", name);
-    r = strait_endpoint_open(&s->endpoint, segment, name, options, STRAIT_ROLE_RECEIVER, true, &s->rx.end);
+    r = strait_endpoint_open(&s->endpoint, segment, name, options, STRAIT_ROLE_RECEIVER, true);
     if (r < 0) {
         free(s);
         return r;
@@ -215,6 +216,8 @@ int strait_rx_open(struct strait_segment *segment, const char *name, const struc
     s->rx.slot_bytes = s->endpoint.view.slot_bytes;
     s->rx.window = s->endpoint.view.peek_window;
     s->rx.fence = segment->map.fence;
+    s->rx.lanes = s->endpoint.ends_n;
+    s->rx.end = s->endpoint.ends[0];
     s->rx.endpoint = &s->endpoint;
     *out = &s->rx;
     return 0;
@@ -230,28 +233,68 @@ void strait_rx_close(struct strait_rx *rx)
     free(rx);
 }
 
-/* Ring the senders' bell for what has been released since the last time. */
+/* Turn to the next lane that has something: 1, or -EAGAIN. A sole receiver stays where its peeked messages are. */
+static int next_lane(struct strait_rx *rx)
+{
+    struct strait_ring_end *ends = rx->endpoint->ends;
+    struct strait_place place;
+
+    if (rx->peeked && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
+        return -EAGAIN;
+    ends[rx->lane] = rx->end;
+    for (uint32_t i = 1; i <= rx->lanes; i++) {
+        uint32_t lane = (rx->lane + i) % rx->lanes;
+        if (strait_ring_find(&ends[lane], &place) < 0)
+            continue;
+        rx->lane = lane;
+        rx->end = ends[lane];
+        return 1;
+    }
+    rx->end = ends[rx->lane];
+    return -EAGAIN;
+}
+
+/* Ring the senders' bell for what has been released since the last time. With lanes every sleeper is asked, since a wake
+ * could hit a sender whose own lane is still full; and a lane that is never empty does not keep the others waiting. */
 void strait_rx_half(struct strait_rx *rx)
 {
     if (rx->unrung && rx->space)
-        strait_bell_ring(rx->space, 1, rx->fence);
+        strait_bell_ring(rx->space, rx->lanes > 1 ? UINT32_MAX : 1, rx->fence);
     rx->unrung = false;
+    if (rx->lanes > 1)
+        next_lane(rx);
 }
 
-/* Nothing to receive: -EAGAIN, or -EPIPE if nothing will come. */
+/* After the status said that nothing new will come: is there nothing left in any lane? */
+static int drained(struct strait_rx *rx)
+{
+    struct strait_ring_end *ends = rx->endpoint->ends;
+    struct strait_place place;
+    bool all = true;
+
+    /* Look again after the status: what was committed before the close is still ours. */
+    if (rx->lanes > 1 && next_lane(rx) > 0)
+        return 1;
+    if (strait_ring_find(&rx->end, &place) == 0)
+        return 1;
+    ends[rx->lane] = rx->end;
+    for (uint32_t i = 0; i < rx->lanes && all; i++)
+        all = strait_ring_drained(&ends[i]);
+    return all ? -EPIPE : -EAGAIN;
+}
+
+/* Nothing at the cursor: 1 if there is something after all, -EAGAIN, -EPIPE if nothing will come. */
 int strait_rx_empty(struct strait_rx *rx)
 {
-    struct strait_place place;
     uint32_t status = strait_endpoint_status(rx->endpoint);
 
     if (rx->unrung)
         strait_rx_half(rx);
+    if (rx->lanes > 1 && next_lane(rx) > 0)
+        return 1;
     if (STRAIT_LIKELY(!(status & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_SENDERS))))
         return -EAGAIN;
-    /* Look again after the status: what was committed before the close is still ours. */
-    if (strait_ring_find(&rx->end, &place) == 0 || !strait_ring_drained(&rx->end))
-        return -EAGAIN;
-    return -EPIPE;
+    return drained(rx);
 }
 
 /* A message that recv does not take as it is. */
@@ -353,8 +396,11 @@ static int64_t peek_step(void *arg)
     struct strait_place place;
 
     do {
-        if (strait_ring_find(&rx->end, &place) < 0)
-            return strait_rx_empty(rx);
+        while (strait_ring_find(&rx->end, &place) < 0) {
+            int r = strait_rx_empty(rx);
+            if (r < 0)
+                return r;
+        }
     } while (strait_ring_take(&rx->end, &place) < 0);
     if (!describe(rx, &place, p->info)) {
         strait_ring_release(&place);
@@ -405,7 +451,7 @@ int strait_release(struct strait_rx *rx, struct strait_msg *msg)
     rx->peeked--;
     rx->unrung = true;
     /* Jobs are released in any order, so half-ring boundaries say little about space: look each time. */
-    if (many || strait_ring_half(&rx->end, msg->place.slot))
+    if (many || rx->lanes > 1 || strait_ring_half(&rx->end, msg->place.slot))
         strait_rx_half(rx);
     msg->place.slot = NULL;
     return 0;
@@ -424,7 +470,7 @@ int strait_channel_hold(struct strait_segment *segment, const char *name, struct
 
     if (h == NULL)
         return strait_fail(-ENOMEM, "channel %s: out of memory", name);
-    r = strait_endpoint_open(&h->endpoint, segment, name, NULL, STRAIT_ROLE_HOLDER, false, NULL);
+    r = strait_endpoint_open(&h->endpoint, segment, name, NULL, STRAIT_ROLE_HOLDER, false);
     if (r < 0)
         free(h);
     else

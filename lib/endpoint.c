@@ -2,6 +2,7 @@
 #include "endpoint.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin.h"
@@ -37,11 +38,11 @@ static int plan_of(const char *name, const struct strait_channel_options *o, str
     *p = (struct strait_channel_plan){
         .flags = (o->senders == STRAIT_MANY ? STRAIT_CHANNEL_MANY_PRODUCERS : 0) |
                  (o->receivers == STRAIT_MANY ? STRAIT_CHANNEL_MANY_CONSUMERS : 0) |
-                 (o->busy ? STRAIT_CHANNEL_BUSY : 0),
+                 (o->busy ? STRAIT_CHANNEL_BUSY : 0) | (o->lanes ? STRAIT_CHANNEL_LANES : 0),
         .full = o->full,
         .slot_bytes = slot,
         .capacity = depth,
-        .rings = 1,
+        .rings = o->lanes ? o->lanes : 1,
         .max_attempts = o->max_attempts ? o->max_attempts : DEFAULT_ATTEMPTS,
         .peek_window = o->peek_window   ? o->peek_window
                        : window < depth ? window
@@ -54,11 +55,12 @@ static int plan_of(const char *name, const struct strait_channel_options *o, str
     };
     if (strait_channel_measure(p) == 0)
         return 0;
-    return strait_fail(-EINVAL,
-                       "channel %s: slot_bytes %u (1 to 2^30; requests need more than 16), depth %u (a power of two "
-                       "from 2 to 2^22), max_attempts %u (1 to 31), peek_window %u (1 to depth), reply_depth %u (a "
-                       "power of two from 2; no requests with drop-oldest) do not make a channel",
-                       name, p->slot_bytes, p->capacity, p->max_attempts, p->peek_window, p->reply_capacity);
+    return strait_fail(
+        -EINVAL,
+        "channel %s: slot_bytes %u (1 to 2^30; requests need more than 16), depth %u (a power of two "
+        "from 2 to 2^22), max_attempts %u (1 to 31), peek_window %u (1 to depth), reply_depth %u (a "
+        "power of two from 2; no requests with drop-oldest), lanes %u (at most 512) do not make a channel",
+        name, p->slot_bytes, p->capacity, p->max_attempts, p->peek_window, p->reply_capacity, o->lanes);
 }
 
 /* ---- create ---- */
@@ -133,101 +135,60 @@ static int find_or_create(struct strait_endpoint *e, const struct strait_channel
     return made ? 0 : suits(&e->view, e->name, options);
 }
 
-/* Which end of a ring is taken alone? */
-static bool is_sole(const struct strait_channel_view *v, enum strait_role role)
-{
-    if (role == STRAIT_ROLE_SENDER)
-        return !(v->flags & STRAIT_CHANNEL_MANY_PRODUCERS);
-    return role == STRAIT_ROLE_RECEIVER && !(v->flags & STRAIT_CHANNEL_MANY_CONSUMERS);
-}
-
 /* Admin. Take the role; a dead holder is swept first. */
 static int enter(struct strait_endpoint *e)
 {
-    int r = strait_channel_enter(&e->view, e->role, e->sole);
+    const char *who = e->role == STRAIT_ROLE_SENDER ? "sender" : "receiver";
+    int r = strait_channel_enter(&e->view, e->role, &e->ring);
 
     if (r == -EOWNERDEAD) {
         strait_sweep_admin(&e->segment->map);
-        r = strait_channel_enter(&e->view, e->role, e->sole);
+        r = strait_channel_enter(&e->view, e->role, &e->ring);
     }
     if (r == -EBUSY)
-        return strait_fail(r, "channel %s has one %s only, and lease %u is it", e->name,
-                           e->role == STRAIT_ROLE_SENDER ? "sender" : "receiver",
-                           e->role == STRAIT_ROLE_SENDER ? e->sole->producer : e->sole->consumer);
+        return strait_fail(r, "channel %s has one %s only, and it is there already", e->name, who);
+    if (r == -EUSERS)
+        return strait_fail(r, "channel %s has %u lanes, and each has its sender", e->name, e->view.rings);
     return r;
 }
 
-/* Admin. Stand at the right place of the ring. */
-static void join(struct strait_endpoint *e, struct strait_ring *ring, const struct strait_ring *checked,
-                 unsigned char *slots, struct strait_ring_end *end)
+/* Admin. Stand at the right place of ring i. */
+static int join(struct strait_endpoint *e, uint32_t i, struct strait_ring_end *end)
 {
+    struct strait_ring *ring, checked;
+    unsigned char *slots;
     uint32_t lease = e->segment->map.lease;
+    int r = strait_channel_ring(&e->view, i, &ring, &checked, &slots);
 
+    if (r < 0)
+        return strait_fail(r, "channel %s of segment %s is damaged", e->name, e->segment->map.path);
     if (e->role == STRAIT_ROLE_SENDER) {
-        strait_ring_join_producer(end, ring, checked, slots, lease);
+        strait_ring_join_producer(end, ring, &checked, slots, lease);
     } else {
-        strait_ring_join_consumer(end, ring, checked, slots, lease);
+        strait_ring_join_consumer(end, ring, &checked, slots, lease);
         /* where takes are marked TAKEN, the sweep has seen to them */
-        if (!(checked->flags & STRAIT_RING_MANY_CONSUMERS) && strait_load32_relaxed(&ring->suspect)) {
+        if (!(checked.flags & STRAIT_RING_MANY_CONSUMERS) && strait_load32_relaxed(&ring->suspect)) {
             strait_ring_suspect(end, e->view.peek_window);
             strait_store32_relaxed(&ring->suspect, 0);
         }
     }
     end->slot_bytes = e->view.slot_bytes;
-}
-
-/* Admin. */
-static int open_admin(struct strait_endpoint *e, const struct strait_channel_options *options, bool may_create,
-                      struct strait_ring_end *end)
-{
-    struct strait_ring *ring = NULL, checked;
-    unsigned char *slots = NULL;
-    int r = find_or_create(e, options, may_create);
-
-    if (r < 0)
-        return r;
-    if (end) {
-        r = strait_channel_ring(&e->view, 0, &ring, &checked, &slots);
-        if (r < 0)
-            return strait_fail(r, "channel %s of segment %s is damaged", e->name, e->segment->map.path);
-        e->sole = is_sole(&e->view, e->role) ? ring : NULL;
-    }
-    r = enter(e);
-    if (r < 0)
-        return r;
-    if (end)
-        join(e, ring, &checked, slots, end);
-    strait_directory_refer(&e->segment->map, e->view.object.entry);
     return 0;
 }
 
-int strait_endpoint_open(struct strait_endpoint *e, struct strait_segment *segment, const char *name,
-                         const struct strait_channel_options *options, enum strait_role role, bool may_create,
-                         struct strait_ring_end *end)
+/* Admin. One end for a sender, one of every ring for a receiver. */
+static int join_all(struct strait_endpoint *e)
 {
-    int r;
+    int r = 0;
 
-    memset(e, 0, sizeof *e);
-    e->segment = segment;
-    e->role = role;
-    strncpy(e->name, name, sizeof e->name - 1);
-    strait_process_lock();
-    r = strait_process_admin(segment);
-    if (r == 0) {
-        r = strnlen(name, STRAIT_NAME_BYTES) == STRAIT_NAME_BYTES
-                ? strait_fail(-EINVAL, "'%s' is too long a name for a channel", name)
-                : open_admin(e, options, may_create, end);
-        strait_admin_leave(&segment->map);
-    }
-    if (r == 0) {
-        e->next = segment->endpoints;
-        segment->endpoints = e;
-    }
-    strait_process_unlock();
+    e->ends_n = e->role == STRAIT_ROLE_SENDER ? 1 : e->view.rings;
+    e->ends = calloc(e->ends_n, sizeof *e->ends);
+    if (e->ends == NULL)
+        return strait_fail(-ENOMEM, "channel %s: out of memory", e->name);
+    for (uint32_t i = 0; i < e->ends_n && r == 0; i++)
+        r = join(e, e->role == STRAIT_ROLE_SENDER ? e->ring : i, &e->ends[i]);
     return r;
 }
-
-/* ---- close ---- */
 
 /* Registry. Has another handle of this process the same channel open: in the same role, in any role? */
 static void others(const struct strait_endpoint *e, bool *same_role, bool *any_role)
@@ -241,6 +202,65 @@ static void others(const struct strait_endpoint *e, bool *same_role, bool *any_r
     }
 }
 
+/* Registry, admin. */
+static void leave(struct strait_endpoint *e)
+{
+    bool same_role, any_role;
+
+    others(e, &same_role, &any_role);
+    strait_channel_vacate(&e->view, e->role, e->ring);
+    if (!same_role)
+        strait_channel_leave(&e->view, e->role);
+    if (!any_role)
+        strait_directory_unrefer(&e->segment->map, e->view.object.entry, e->segment->map.lease);
+}
+
+/* Admin. */
+static int open_admin(struct strait_endpoint *e, const struct strait_channel_options *options, bool may_create)
+{
+    int r = find_or_create(e, options, may_create);
+
+    if (r == 0)
+        r = enter(e);
+    if (r < 0)
+        return r;
+    strait_directory_refer(&e->segment->map, e->view.object.entry);
+    if (e->role != STRAIT_ROLE_HOLDER)
+        r = join_all(e);
+    if (r < 0)
+        leave(e);
+    return r;
+}
+
+int strait_endpoint_open(struct strait_endpoint *e, struct strait_segment *segment, const char *name,
+                         const struct strait_channel_options *options, enum strait_role role, bool may_create)
+{
+    int r;
+
+    memset(e, 0, sizeof *e);
+    e->segment = segment;
+    e->role = role;
+    if (strnlen(name, STRAIT_NAME_BYTES) == STRAIT_NAME_BYTES)
+        return strait_fail(-EINVAL, "'%s' is too long a name for a channel", name);
+    strcpy(e->name, name);
+    strait_process_lock();
+    r = strait_process_admin(segment);
+    if (r == 0) {
+        r = open_admin(e, options, may_create);
+        strait_admin_leave(&segment->map);
+    }
+    if (r == 0) {
+        e->next = segment->endpoints;
+        segment->endpoints = e;
+    }
+    strait_process_unlock();
+    if (r < 0)
+        free(e->ends);
+    return r;
+}
+
+/* ---- close ---- */
+
 static void unlist(struct strait_endpoint *e)
 {
     struct strait_endpoint **at = &e->segment->endpoints;
@@ -253,21 +273,16 @@ static void unlist(struct strait_endpoint *e)
 
 void strait_endpoint_close(struct strait_endpoint *e)
 {
-    bool same_role, any_role;
-
-    if (*e->segment->home == 0)
-        return; /* a forked child's copy: nothing of it is shared */
-    strait_process_lock();
-    others(e, &same_role, &any_role);
-    if (strait_process_admin(e->segment) == 0) {
-        if (!same_role)
-            strait_channel_leave(&e->view, e->role, e->sole);
-        if (!any_role)
-            strait_directory_unrefer(&e->segment->map, e->view.object.entry, e->segment->map.lease);
-        strait_admin_leave(&e->segment->map);
+    if (*e->segment->home) { /* else a forked child's copy: nothing of it is shared */
+        strait_process_lock();
+        if (strait_process_admin(e->segment) == 0) {
+            leave(e);
+            strait_admin_leave(&e->segment->map);
+        }
+        unlist(e);
+        strait_process_unlock();
     }
-    unlist(e);
-    strait_process_unlock();
+    free(e->ends);
 }
 
 struct strait_wait strait_endpoint_wait(struct strait_endpoint *e, struct strait_bell *bell, enum strait_wait_kind kind,

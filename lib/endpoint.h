@@ -12,17 +12,18 @@ struct strait_endpoint {
     struct strait_segment *segment;
     struct strait_channel_view view;
     enum strait_role role;
-    struct strait_ring *sole; /* the ring whose role word names us, or NULL */
+    uint32_t ring;                /* senders: the ring they send on */
+    struct strait_ring_end *ends; /* senders: one; receivers: one for each ring; ours to free */
+    uint32_t ends_n;
     struct strait_mood mood;
     struct strait_endpoint *next; /* registry mutex */
     char name[STRAIT_NAME_BYTES];
 };
 
-/** Open the channel (creating it if options say what it should be) and enter it in a role. Fills in the endpoint and,
- * for senders and receivers, `end`. 0 or -errno with a sentence. */
+/** Open the channel (creating it, if it may be) and enter it in a role; fills in the endpoint. 0 or -errno with a
+ * sentence. */
 int strait_endpoint_open(struct strait_endpoint *endpoint, struct strait_segment *segment, const char *name,
-                         const struct strait_channel_options *options, enum strait_role role, bool create,
-                         struct strait_ring_end *end);
+                         const struct strait_channel_options *options, enum strait_role role, bool may_create);
 
 /** Leave the channel, unless another handle of this process has the same role. */
 void strait_endpoint_close(struct strait_endpoint *endpoint);

@@ -67,6 +67,8 @@ static uint32_t ring_flags(const struct strait_channel_plan *p)
 {
     if (p->full == STRAIT_FULL_DROP_OLDEST) /* both sides touch unread slots: compare-and-swap even for one each */
         return STRAIT_RING_MANY_PRODUCERS | STRAIT_RING_MANY_CONSUMERS;
+    if (p->flags & STRAIT_CHANNEL_LANES) /* each ring has a sender of its own */
+        return p->flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0;
     return (p->flags & STRAIT_CHANNEL_MANY_PRODUCERS ? STRAIT_RING_MANY_PRODUCERS : 0) |
            (p->flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0);
 }
@@ -200,25 +202,75 @@ static struct strait_set *set_of(struct strait_channel *c, enum strait_role role
     return role == STRAIT_ROLE_SENDER ? &c->senders : role == STRAIT_ROLE_RECEIVER ? &c->receivers : &c->holders;
 }
 
-static uint32_t *role_word(struct strait_ring *ring, enum strait_role role)
+static uint32_t *role_word(const struct strait_channel_view *view, enum strait_role role, uint32_t i)
 {
+    struct strait_ring *ring = (struct strait_ring *)(void *)(view->map->base + view->rings_off) + i;
     return role == STRAIT_ROLE_SENDER ? &ring->producer : &ring->consumer;
 }
 
-int strait_channel_enter(const struct strait_channel_view *view, enum strait_role role, struct strait_ring *ring)
+bool strait_channel_sole(const struct strait_channel_view *view, enum strait_role role)
+{
+    if (role == STRAIT_ROLE_SENDER)
+        return (view->flags & STRAIT_CHANNEL_LANES) || !(view->flags & STRAIT_CHANNEL_MANY_PRODUCERS);
+    return role == STRAIT_ROLE_RECEIVER && !(view->flags & STRAIT_CHANNEL_MANY_CONSUMERS);
+}
+
+/* Is the role of ring i vacant? 0, -EBUSY, -EOWNERDEAD. */
+static int vacant(const struct strait_channel_view *view, enum strait_role role, uint32_t i)
+{
+    uint32_t holder = strait_load32_relaxed(role_word(view, role, i));
+
+    if (holder == STRAIT_LEASE_NONE)
+        return 0;
+    if (holder != view->map->lease && holder < STRAIT_LEASES && strait_lease_alive(view->map, holder) == 0)
+        return -EOWNERDEAD;
+    return -EBUSY;
+}
+
+/* A lane that nobody sends on; a dead sender's counts once it is swept. */
+static int vacant_lane(const struct strait_channel_view *view, uint32_t *ring)
+{
+    int r = -EUSERS;
+
+    for (uint32_t i = 0; i < view->rings; i++) {
+        int v = vacant(view, STRAIT_ROLE_SENDER, i);
+        if (v == 0) {
+            *ring = i;
+            return 0;
+        }
+        r = v == -EOWNERDEAD ? v : r;
+    }
+    return r;
+}
+
+static int take_roles(const struct strait_channel_view *view, enum strait_role role, uint32_t *ring)
+{
+    uint32_t first = *ring, last = *ring;
+    int r;
+
+    if (role == STRAIT_ROLE_SENDER && (view->flags & STRAIT_CHANNEL_LANES)) {
+        r = vacant_lane(view, ring);
+        first = last = *ring;
+    } else {
+        if (role == STRAIT_ROLE_RECEIVER) {
+            first = 0;
+            last = view->rings - 1;
+        }
+        r = *ring < view->rings ? vacant(view, role, first) : -EPROTO;
+    }
+    for (uint32_t i = first; r == 0 && i <= last; i++)
+        /* release [C8] alone: roles are read under the admin lock only */
+        strait_store32_release(role_word(view, role, i), view->map->lease);
+    return r;
+}
+
+int strait_channel_enter(const struct strait_channel_view *view, enum strait_role role, uint32_t *ring)
 {
     struct strait_channel *c = view->shared;
+    int r = strait_channel_sole(view, role) ? take_roles(view, role, ring) : 0;
 
-    if (ring) {
-        uint32_t holder = strait_load32_relaxed(role_word(ring, role));
-        if (holder != STRAIT_LEASE_NONE && holder != view->map->lease && holder < STRAIT_LEASES &&
-            strait_lease_alive(view->map, holder) == 0)
-            return -EOWNERDEAD;
-        if (holder != STRAIT_LEASE_NONE)
-            return -EBUSY;
-        /* release [C8] alone: roles are read under the admin lock only */
-        strait_store32_release(role_word(ring, role), view->map->lease);
-    }
+    if (r < 0)
+        return r;
     strait_set_add(set_of(c, role), view->map->lease);
     if (role == STRAIT_ROLE_SENDER)
         strait_store32_relaxed(&c->had_senders, 1);
@@ -228,10 +280,19 @@ int strait_channel_enter(const struct strait_channel_view *view, enum strait_rol
     return 0;
 }
 
-void strait_channel_leave(const struct strait_channel_view *view, enum strait_role role, struct strait_ring *ring)
+void strait_channel_vacate(const struct strait_channel_view *view, enum strait_role role, uint32_t ring)
 {
-    if (ring)
-        strait_store32_release(role_word(ring, role), STRAIT_LEASE_NONE); /* release [C9] alone: as [C8] */
+    bool all = role == STRAIT_ROLE_RECEIVER;
+
+    if (!strait_channel_sole(view, role))
+        return;
+    for (uint32_t i = all ? 0 : ring; i < (all ? view->rings : ring + 1); i++)
+        if (strait_load32_relaxed(role_word(view, role, i)) == view->map->lease)
+            strait_store32_release(role_word(view, role, i), STRAIT_LEASE_NONE); /* release [C9] alone: as [C8] */
+}
+
+void strait_channel_leave(const struct strait_channel_view *view, enum strait_role role)
+{
     strait_set_remove(set_of(view->shared, role), view->map->lease);
     strait_channel_settle(view);
 }

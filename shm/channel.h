@@ -53,13 +53,21 @@ int strait_channel_end(const struct strait_channel_view *view, uint32_t i, struc
 enum strait_role { STRAIT_ROLE_SENDER, STRAIT_ROLE_RECEIVER, STRAIT_ROLE_HOLDER };
 
 /**
- * Our lease becomes a sender, receiver or holder. For a ring's sole end, `ring` is that ring and its role word is taken:
- * 0, -EBUSY a living lease (perhaps ours) has it, -EOWNERDEAD a dead one has it still: sweep and try again.
+ * Our lease becomes a sender, receiver or holder. Where a ring has one end of that kind only, its role word is taken: a
+ * sole receiver takes those of all rings, a sender that of its ring; with lanes, *ring is set to a vacant one.
+ * 0, -EBUSY a living lease (perhaps ours) has it, -EUSERS all lanes are taken, -EOWNERDEAD a dead one has it still:
+ * sweep and try again, -EPROTO.
  */
-int strait_channel_enter(const struct strait_channel_view *view, enum strait_role role, struct strait_ring *ring);
+int strait_channel_enter(const struct strait_channel_view *view, enum strait_role role, uint32_t *ring);
 
-/** Our lease has no handle of that role any more; `ring` as above. */
-void strait_channel_leave(const struct strait_channel_view *view, enum strait_role role, struct strait_ring *ring);
+/** Give the role words of ring (senders) or of all rings (receivers) back. */
+void strait_channel_vacate(const struct strait_channel_view *view, enum strait_role role, uint32_t ring);
+
+/** Our lease has no handle of that role any more. */
+void strait_channel_leave(const struct strait_channel_view *view, enum strait_role role);
+
+/** Does this role exclude others from a ring? */
+bool strait_channel_sole(const struct strait_channel_view *view, enum strait_role role);
 
 /** Closed for good, by a call. */
 void strait_channel_close(const struct strait_channel_view *view);

@@ -32,6 +32,8 @@ struct strait_channel_options {
     enum strait_ends senders;   /**< default STRAIT_MANY */
     enum strait_ends receivers; /**< default STRAIT_MANY */
     enum strait_full full;      /**< when no slot is free; default: wait until the deadline */
+    uint32_t lanes;             /**< > 0: each sender has a ring of its own, for at most so many senders; order is per
+                                     sender, and none ever waits for another's claim. Default 0: one ring for all */
     bool busy;                  /**< nobody ever sleeps on this channel: waits spin, sends never look for sleepers */
     uint32_t max_attempts;      /**< deliveries before a message becomes a dead letter; default 3, at most 31 */
     uint32_t peek_window;       /**< messages that one receiver may hold at once; default 1 for one receiver, else 64 */
@@ -71,6 +73,8 @@ struct strait_rx {
     bool unrung;     /* slots were released since we last rang the senders' bell */
     bool fence;
     uint64_t oldest; /* sole receiver: cursor of the oldest peeked message; they are released in order */
+    uint32_t lane;   /* the ring that `end` stands in */
+    uint32_t lanes;  /* how many there are */
     struct strait_ring_end end;
     struct strait_endpoint *endpoint;
 };
@@ -235,7 +239,7 @@ struct strait_msg {
 STRAIT_API int64_t strait_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info,
                                     uint64_t deadline_ns);
 STRAIT_API int64_t strait_rx_odd(struct strait_rx *rx, const struct strait_place *place, uint64_t head, uint32_t size);
-STRAIT_API int strait_rx_empty(struct strait_rx *rx);
+STRAIT_API int strait_rx_empty(struct strait_rx *rx); /* 1 = it has turned to a lane where there is something */
 STRAIT_API void strait_rx_half(struct strait_rx *rx);
 
 /** After a take: pass a wake on, if there is another message and another sleeper. */
@@ -262,14 +266,18 @@ STRAIT_INLINE int64_t strait_try_recv(struct strait_rx *rx, void *to, uint32_t s
     struct strait_place place;
     uint64_t head;
     uint32_t bytes;
+    int r;
 
     if (STRAIT_UNLIKELY(*rx->home == 0))
         return -ECHILD;
     if (STRAIT_UNLIKELY(rx->peeked != 0) && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
         return -EBUSY;
     do {
-        if (STRAIT_UNLIKELY(strait_ring_find(&rx->end, &place) < 0))
-            return strait_rx_empty(rx);
+        while (STRAIT_UNLIKELY(strait_ring_find(&rx->end, &place) < 0)) {
+            r = strait_rx_empty(rx);
+            if (r < 0)
+                return r;
+        }
         head = strait_load64_relaxed(&place.slot->head);
         bytes = strait_head_bytes(head);
         if (STRAIT_UNLIKELY(bytes > size || bytes > rx->slot_bytes || strait_head_flags(head) != 0))
