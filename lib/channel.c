@@ -33,11 +33,11 @@ int strait_tx_open(struct strait_segment *segment, const char *name, const struc
     s->tx.home = segment->home;
     s->tx.status = &shared->status;
     s->tx.bell = s->endpoint.view.flags & STRAIT_CHANNEL_BUSY ? NULL : &shared->readable;
-    s->tx.space = &shared->writable;
     s->tx.slot_bytes = s->endpoint.view.slot_bytes;
     s->tx.fence = segment->map.fence;
     s->tx.drop_oldest = s->endpoint.view.full == STRAIT_FULL_DROP_OLDEST;
     s->tx.end = s->endpoint.ends[0];
+    s->tx.space = &s->tx.end.ring->writable;
     s->tx.endpoint = &s->endpoint;
     *out = &s->tx;
     return 0;
@@ -212,7 +212,7 @@ int strait_rx_open(struct strait_segment *segment, const char *name, const struc
     shared = s->endpoint.view.shared;
     s->rx.home = segment->home;
     s->rx.bell = &shared->readable;
-    s->rx.space = s->endpoint.view.flags & STRAIT_CHANNEL_BUSY ? NULL : &shared->writable;
+    s->rx.busy = s->endpoint.view.flags & STRAIT_CHANNEL_BUSY;
     s->rx.slot_bytes = s->endpoint.view.slot_bytes;
     s->rx.window = s->endpoint.view.peek_window;
     s->rx.fence = segment->map.fence;
@@ -254,12 +254,12 @@ static int next_lane(struct strait_rx *rx)
     return -EAGAIN;
 }
 
-/* Ring the senders' bell for what has been released since the last time. With lanes every sleeper is asked, since a wake
- * could hit a sender whose own lane is still full; and a lane that is never empty does not keep the others waiting. */
+/* Ring the senders' bell for what has been released since the last time; and a lane that is never empty does not keep the
+ * others waiting. */
 void strait_rx_half(struct strait_rx *rx)
 {
-    if (rx->unrung && rx->space)
-        strait_bell_ring(rx->space, rx->lanes > 1 ? UINT32_MAX : 1, rx->fence);
+    if (rx->unrung && !rx->busy)
+        strait_bell_ring(&rx->end.ring->writable, 1, rx->fence);
     rx->unrung = false;
     if (rx->lanes > 1)
         next_lane(rx);

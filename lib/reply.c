@@ -67,7 +67,7 @@ int strait_request(struct strait_tx *tx, uint16_t tag, const void *data, uint32_
 static void ring_worker(struct strait_reply_rx *r)
 {
     if (r->unrung)
-        strait_bell_ring(&r->reply->writable, 1, r->tx->fence);
+        strait_bell_ring(&r->reply->ring.writable, 1, r->tx->fence);
     r->unrung = 0;
 }
 
@@ -302,7 +302,8 @@ int strait_answer_claim(struct strait_answer *a, struct strait_claim *claim, uin
     r = answer_step(&arg);
     if (r != -EAGAIN || deadline_ns == STRAIT_NOW)
         return (int)r;
-    wait = strait_endpoint_wait(e, &a->reply->writable, STRAIT_WAIT_REPLY_SPACE, a->token & STRAIT_TOKEN_INDEX_MASK);
+    wait =
+        strait_endpoint_wait(e, &a->reply->ring.writable, STRAIT_WAIT_REPLY_SPACE, a->token & STRAIT_TOKEN_INDEX_MASK);
     wait.parties = 2;
     wait.step = answer_step;
     wait.arg = &arg;

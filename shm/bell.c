@@ -5,6 +5,7 @@
 
 #define MODE_GENERATION UINT32_C(4)
 #define EPOCH_ONE       (UINT64_C(1) << 32)
+#define WOKEN_ONE       (UINT64_C(1) << 16)
 
 /* seen -> mode with the next generation, unless somebody was quicker. The generation keeps one switcher's second step
  * from completing another's first. */
@@ -46,9 +47,9 @@ static void order(struct strait_bell *bell, enum strait_bell_mode wanted)
 
 void strait_bell_enter(struct strait_bell *bell, struct strait_bell_ticket *ticket, enum strait_bell_mode mode)
 {
-    /* acquire [B6] <- [B7] strait_bell_wake: a seq raised before this read belongs to older news */
+    /* acquire [B6] <- [B7] wake: a seq raised before this read belongs to older news */
     ticket->seq = strait_load32_acquire(&bell->seq);
-    /* seq_cst [B2] <-> [B1] strait_bell_sleepers: counted in before the second look */
+    /* seq_cst [B2] <-> [B1] strait_bell_asleep: counted in before the second look */
     ticket->epoch = (uint32_t)(strait_add64_seq_cst(&bell->sleepers, 1) >> 32);
     order(bell, mode);
 }
@@ -61,18 +62,45 @@ int strait_bell_sleep(struct strait_bell *bell, const struct strait_bell_ticket 
 
 void strait_bell_leave(struct strait_bell *bell, const struct strait_bell_ticket *ticket)
 {
-    uint64_t seen = strait_load64_relaxed(&bell->sleepers);
+    uint64_t seen = strait_load64_relaxed(&bell->sleepers), mark;
+
     /* a count of another epoch does not contain us; a count of 0 is a peer's lie, not ours to make worse */
-    while ((uint32_t)(seen >> 32) == ticket->epoch && (uint32_t)seen != 0)
-        if (strait_cas64(&bell->sleepers, &seen, seen - 1)) /* seq_cst [B10] alone: a count only, orders nothing */
+    do {
+        if ((uint32_t)(seen >> 32) != ticket->epoch || strait_bell_count(seen) == 0)
             return;
+        mark = strait_bell_woken(seen) ? WOKEN_ONE : 0;
+        /* seq_cst [B10] alone: a count only, orders nothing */
+    } while (!strait_cas64(&bell->sleepers, &seen, seen - 1 - mark));
 }
 
-void strait_bell_wake(struct strait_bell *bell, uint32_t n)
+static void wake(struct strait_bell *bell, uint32_t n)
 {
     /* seq_cst [B7] -> [B6] strait_bell_enter: raised before the wake, or a wake before the sleep is lost */
     strait_add32_seq_cst(&bell->seq, 1);
     strait_futex_wake(&bell->seq, n);
+}
+
+void strait_bell_wake(struct strait_bell *bell, uint32_t n)
+{
+    uint64_t seen = strait_load64_relaxed(&bell->sleepers);
+    uint32_t asleep;
+
+    do {
+        asleep = strait_bell_count(seen) - strait_bell_woken(seen);
+        if (strait_bell_count(seen) <= strait_bell_woken(seen))
+            return;
+        if (asleep > n)
+            asleep = n;
+        /* seq_cst [B14] alone: marked before they are woken, or a sleeper could leave before its mark came, and the mark
+         * would stick to the next one */
+    } while (!strait_cas64(&bell->sleepers, &seen, seen + asleep * WOKEN_ONE));
+    wake(bell, asleep);
+}
+
+void strait_bell_wake_all(struct strait_bell *bell)
+{
+    strait_bell_wake(bell, UINT16_MAX);
+    wake(bell, UINT32_MAX);
 }
 
 void strait_bell_sweep(struct strait_bell *bell)
@@ -82,5 +110,5 @@ void strait_bell_sweep(struct strait_bell *bell)
     /* seq_cst [B11] alone: before the wake that makes everybody count in anew */
     while (!strait_cas64(&bell->sleepers, &seen, (seen & ~(EPOCH_ONE - 1)) + EPOCH_ONE))
         ;
-    strait_bell_wake(bell, UINT32_MAX);
+    wake(bell, UINT32_MAX);
 }

@@ -120,8 +120,8 @@ void strait_channel_build(const struct strait_segment_map *map, const struct str
     build_rings(map, o, p);
     if (p->replies)
         build_replies(map, o, p);
-    /* A stream should not pay a fence per message; a party that sleeps often turns to FENCE by itself. */
-    c->readable.mode = c->writable.mode = STRAIT_BELL_ASYM;
+    /* as the rings' bells */
+    c->readable.mode = STRAIT_BELL_ASYM;
 }
 
 /* ---- view ---- */
@@ -202,9 +202,14 @@ static struct strait_set *set_of(struct strait_channel *c, enum strait_role role
     return role == STRAIT_ROLE_SENDER ? &c->senders : role == STRAIT_ROLE_RECEIVER ? &c->receivers : &c->holders;
 }
 
+static struct strait_ring *ring_at(const struct strait_channel_view *view, uint32_t i)
+{
+    return (struct strait_ring *)(void *)(view->map->base + view->rings_off) + i;
+}
+
 static uint32_t *role_word(const struct strait_channel_view *view, enum strait_role role, uint32_t i)
 {
-    struct strait_ring *ring = (struct strait_ring *)(void *)(view->map->base + view->rings_off) + i;
+    struct strait_ring *ring = ring_at(view, i);
     return role == STRAIT_ROLE_SENDER ? &ring->producer : &ring->consumer;
 }
 
@@ -297,10 +302,11 @@ void strait_channel_leave(const struct strait_channel_view *view, enum strait_ro
     strait_channel_settle(view);
 }
 
-static void wake_all(struct strait_channel *c)
+static void wake_all(const struct strait_channel_view *view)
 {
-    strait_bell_wake(&c->readable, UINT32_MAX);
-    strait_bell_wake(&c->writable, UINT32_MAX);
+    strait_bell_wake_all(&view->shared->readable);
+    for (uint32_t i = 0; i < view->rings; i++)
+        strait_bell_wake_all(&ring_at(view, i)->writable);
 }
 
 void strait_channel_close(const struct strait_channel_view *view)
@@ -308,7 +314,7 @@ void strait_channel_close(const struct strait_channel_view *view)
     struct strait_channel *c = view->shared;
     /* seq_cst [C1] -> [C2] strait_send: a sender claims, then looks at the status */
     strait_store32_seq_cst(&c->status, strait_load32_relaxed(&c->status) | STRAIT_CHANNEL_CLOSED);
-    wake_all(c);
+    wake_all(view);
 }
 
 void strait_channel_settle(const struct strait_channel_view *view)
@@ -324,7 +330,7 @@ void strait_channel_settle(const struct strait_channel_view *view)
     if (now == was)
         return;
     strait_store32_seq_cst(&c->status, now); /* seq_cst [C3] -> [C2] strait_send */
-    wake_all(c);
+    wake_all(view);
 }
 
 uint32_t strait_channel_parties(const struct strait_channel_view *view)
@@ -365,7 +371,8 @@ void strait_channel_sweep(const struct strait_channel_view *view, uint32_t dead,
     strait_set_remove(&c->holders, dead);
     strait_channel_settle(view);
     strait_bell_sweep(&c->readable);
-    strait_bell_sweep(&c->writable);
+    for (uint32_t i = 0; i < view->rings; i++)
+        strait_bell_sweep(&ring_at(view, i)->writable);
 }
 
 /* ---- dead letters ---- */

@@ -43,8 +43,8 @@ static int check_ring(const struct strait_channel_view *view, struct strait_repl
 
 static void tell(struct strait_reply *reply)
 {
-    strait_bell_wake(&reply->readable, UINT32_MAX);
-    strait_bell_wake(&reply->writable, UINT32_MAX);
+    strait_bell_wake_all(&reply->readable);
+    strait_bell_wake_all(&reply->ring.writable);
 }
 
 /* ---- caller ---- */
@@ -125,7 +125,7 @@ void strait_reply_drop(struct strait_reply *reply, uint64_t token, uint32_t leas
         /* seq_cst [P1] -> [P2] open_one, [P9] strait_reply_wanted */
     } while (!strait_cas64(&reply->word, &word, to));
     if (strait_reply_state(to) == STRAIT_REPLY_ABANDONED)
-        strait_bell_wake(&reply->writable, UINT32_MAX);
+        strait_bell_wake_all(&reply->ring.writable);
 }
 
 /* ---- worker ---- */
@@ -172,7 +172,7 @@ static int end_with(struct strait_reply *reply, uint64_t token, uint32_t lease, 
 
     /* seq_cst [P8] -> [P7] strait_reply_drop: the parts precede it */
     if (strait_cas64(&reply->word, &word, word_of(token, 0, to))) {
-        strait_bell_wake(&reply->readable, UINT32_MAX);
+        strait_bell_wake_all(&reply->readable);
         return 0;
     }
     if (is(word, token, lease, STRAIT_REPLY_ABANDONED)) /* seq_cst [P17] -> [P2] open_one: we write no more */
@@ -218,6 +218,13 @@ static void sweep_caller(struct strait_reply *reply, uint32_t dead)
     }
 }
 
+/* There may be thousands of replies: do not wake where nobody sleeps. */
+static void sweep_bell(struct strait_bell *bell)
+{
+    if (strait_bell_count(strait_load64_relaxed(&bell->sleepers)))
+        strait_bell_sweep(bell);
+}
+
 void strait_reply_sweep(const struct strait_channel_view *view, uint32_t dead)
 {
     struct strait_reply *reply;
@@ -227,10 +234,8 @@ void strait_reply_sweep(const struct strait_channel_view *view, uint32_t dead)
             return;
         sweep_worker(reply, dead);
         sweep_caller(reply, dead);
-        if (strait_bell_sleepers(&reply->readable))
-            strait_bell_sweep(&reply->readable);
-        if (strait_bell_sleepers(&reply->writable))
-            strait_bell_sweep(&reply->writable);
+        sweep_bell(&reply->readable);
+        sweep_bell(&reply->ring.writable);
     }
 }
 

@@ -220,6 +220,7 @@ void strait_ring_init(struct strait_ring *ring, unsigned char *slots, uint64_t s
     ring->stride = stride;
     ring->flags = flags;
     ring->node = -1;
+    ring->writable.mode = STRAIT_BELL_ASYM; /* a stream should not pay a fence; who sleeps often turns to FENCE */
     if (turn == 0)
         return;
     for (uint32_t i = 0; i < capacity; i++)

@@ -150,8 +150,7 @@ static int64_t sleep_until(const struct strait_wait *w, uint64_t deadline_ns)
             return r;
         if (woken == -EINTR || (woken == 0 && strait_now_ns() >= deadline_ns)) {
             /* We leave without having taken anything: the wake was somebody's, pass it on. */
-            if (strait_bell_sleepers(w->bell))
-                strait_bell_wake(w->bell, 1);
+            strait_bell_wake(w->bell, 1);
             return woken == -EINTR ? -EINTR : -ETIMEDOUT;
         }
     }

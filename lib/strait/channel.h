@@ -54,7 +54,7 @@ struct strait_tx {
     const uint32_t *home;      /* 0 in a forked child */
     const uint32_t *status;    /* enum strait_channel_status */
     struct strait_bell *bell;  /* the receivers'; NULL on a busy channel */
-    struct strait_bell *space; /* the senders' */
+    struct strait_bell *space; /* the senders' of our ring */
     uint32_t slot_bytes;
     bool fence;
     bool drop_oldest;
@@ -65,13 +65,13 @@ struct strait_tx {
 /** A receiver. Opaque but for the inline fast path. */
 struct strait_rx {
     const uint32_t *home;
-    struct strait_bell *bell;  /* the receivers' */
-    struct strait_bell *space; /* the senders'; NULL on a busy channel */
+    struct strait_bell *bell; /* the receivers' */
     uint32_t slot_bytes;
     uint32_t window; /* how many may be peeked at once */
     uint32_t peeked; /* are */
     bool unrung;     /* slots were released since we last rang the senders' bell */
     bool fence;
+    bool busy;       /* nobody sleeps here */
     uint64_t oldest; /* sole receiver: cursor of the oldest peeked message; they are released in order */
     uint32_t lane;   /* the ring that `end` stands in */
     uint32_t lanes;  /* how many there are */
@@ -130,7 +130,7 @@ STRAIT_INLINE void strait_tx_ring(struct strait_tx *tx, uint32_t n)
     if (tx->bell)
         strait_bell_ring(tx->bell, n, tx->fence);
     /* Pass it on: a sender woken for one free slot wakes the next one, if there are more. */
-    if ((tx->end.flags & STRAIT_RING_MANY_PRODUCERS) && strait_bell_sleepers(tx->space) &&
+    if ((tx->end.flags & STRAIT_RING_MANY_PRODUCERS) && strait_bell_asleep(tx->space) &&
         strait_ring_more_free(&tx->end))
         strait_bell_wake(tx->space, 1);
 }
@@ -245,7 +245,7 @@ STRAIT_API void strait_rx_half(struct strait_rx *rx);
 /** After a take: pass a wake on, if there is another message and another sleeper. */
 STRAIT_INLINE void strait_rx_pass_on(struct strait_rx *rx)
 {
-    if ((rx->end.flags & STRAIT_RING_MANY_CONSUMERS) && strait_bell_sleepers(rx->bell) &&
+    if ((rx->end.flags & STRAIT_RING_MANY_CONSUMERS) && strait_bell_asleep(rx->bell) &&
         strait_ring_more_ready(&rx->end))
         strait_bell_wake(rx->bell, 1);
 }

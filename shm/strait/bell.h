@@ -16,6 +16,10 @@
  * every message, only the compiler's, and the sleeper runs membarrier(2) for both (ASYM). seq is raised before the
  * wake, so that a wake that falls between "look again" and "sleep" makes the sleep return at once.
  *
+ * sleepers is epoch 32 | woken 16 | count 16. A ringer marks as many as it wakes, and only wakes the unmarked: a sleeper
+ * that is already on its way costs the next messages no system call. Whoever leaves takes one mark along, its own or
+ * another's; marks never outnumber sleepers, so nobody is taken for woken who was not.
+ *
  * mode is generation 30 | mode 2. FENCE is entered in two steps, through SWITCHING, because a sleeper that finds FENCE
  * relies on a membarrier having come after the last ASYM: the one who switches runs it in between.
  */
@@ -45,17 +49,32 @@ STRAIT_API int strait_bell_sleep(struct strait_bell *bell, const struct strait_b
 /** Count the caller out. Idempotent against a sweep that has removed the count meanwhile. */
 STRAIT_API void strait_bell_leave(struct strait_bell *bell, const struct strait_bell_ticket *ticket);
 
-/** Raise seq and wake at most n, whatever the count says. */
+/** Wake at most n of the sleepers that nobody has woken yet. */
 STRAIT_API void strait_bell_wake(struct strait_bell *bell, uint32_t n);
+
+/** Something rare has changed (closed, died): wake everybody, woken or not. */
+STRAIT_API void strait_bell_wake_all(struct strait_bell *bell);
 
 /** Somebody died, perhaps counted in: start a new count, wake everybody. Sweep only, admin. */
 STRAIT_API void strait_bell_sweep(struct strait_bell *bell);
 
-/** How many are counted in. A snapshot. */
-STRAIT_INLINE uint32_t strait_bell_sleepers(const struct strait_bell *bell)
+/** How many a sleepers word counts, and how many of them were woken and have not left yet. */
+STRAIT_INLINE uint32_t strait_bell_count(uint64_t sleepers)
+{
+    return (uint32_t)(sleepers & 0xffff);
+}
+
+STRAIT_INLINE uint32_t strait_bell_woken(uint64_t sleepers)
+{
+    return (uint32_t)(sleepers >> 16 & 0xffff);
+}
+
+/** Is somebody counted in whom nobody has woken? A snapshot. */
+STRAIT_INLINE bool strait_bell_asleep(const struct strait_bell *bell)
 {
     /* seq_cst [B1] <-> [B2] strait_bell_enter: the store before, then this load; there the count, then the look */
-    return (uint32_t)strait_load64_seq_cst(&bell->sleepers);
+    uint64_t sleepers = strait_load64_seq_cst(&bell->sleepers);
+    return STRAIT_UNLIKELY(strait_bell_count(sleepers) > strait_bell_woken(sleepers));
 }
 
 /**
@@ -72,7 +91,7 @@ STRAIT_INLINE void strait_bell_ring(struct strait_bell *bell, uint32_t n, bool f
         strait_fence_seq_cst(); /* seq_cst [B9] <-> [B8] order */
     else
         strait_fence_compiler(); /* compiler [B13] alone: store before count; the CPU's part is the sleeper's membarrier */
-    if (STRAIT_UNLIKELY(strait_bell_sleepers(bell) != 0))
+    if (strait_bell_asleep(bell))
         strait_bell_wake(bell, n);
 }
 

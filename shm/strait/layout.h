@@ -137,7 +137,7 @@ enum strait_bell_mode {
 struct strait_bell {
     uint32_t seq;      /* ringers add; sleepers read, futex */
     uint32_t mode;     /* generation 30 | enum strait_bell_mode 2. sleepers; ringers */
-    uint64_t sleepers; /* epoch 32 | count 32. sleepers, sweep; ringers */
+    uint64_t sleepers; /* epoch 32 | woken 16 | count 16. sleepers, ringers, sweep; ringers */
     uint64_t sleeps;   /* sleepers, relaxed: statistics */
     uint64_t unused[5];
 };
@@ -208,6 +208,7 @@ struct strait_ring {
     uint32_t returned; /* generation: sweep raises it, admin; consumers that differ look for RETURNED slots */
     uint32_t suspect;  /* sweep, admin: 1 = the sole consumer died, its successor raises attempts in the window */
     uint64_t unused3[6];
+    struct strait_bell writable; /* producers sleep here, consumers ring */
 };
 
 /* ---- channels ---- */
@@ -254,7 +255,6 @@ struct strait_channel {
     uint32_t unused1;
     uint64_t unused2[6];
     struct strait_bell readable; /* receivers sleep here, senders ring */
-    struct strait_bell writable; /* senders sleep here, receivers ring */
     struct strait_set senders, receivers;
     struct strait_set holders; /* keep the channel open without sending or receiving */
     /* statistics, approximate after a death */
@@ -305,7 +305,6 @@ struct strait_reply {
     uint32_t unused0;
     uint64_t unused1[6];
     struct strait_bell readable; /* the caller sleeps here */
-    struct strait_bell writable; /* the worker sleeps here */
     struct strait_ring ring;
 };
 
