@@ -3,6 +3,7 @@
 #ifndef STRAIT_H
 #define STRAIT_H
 
+#include <strait/blocking.h>
 #include <strait/channel.h>
 #include <strait/error.h>
 #include <strait/loop.h>

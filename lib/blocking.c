@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/* The threads behind strait/blocking.h, and the cell that each future is. */
+#include "strait/blocking.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "mutex.h"
+
+#define PAGE            4096
+#define THREADS_DEFAULT 8
+#define THREADS_MOST    1024
+#define FUTURES_DEFAULT 1024
+#define FUTURES_MOST    (UINT32_C(1) << 20)
+#define SPIN_NS         15000 /* about what a sleep costs */
+#define SPIN_PER_LOOK   16    /* pauses between looks at the clock */
+
+/* One cell. `lock` guards what follows it, up to the blank line; the rest belongs to who spawns, then to who runs. */
+struct strait_future {
+    uint32_t lock;
+    uint32_t ready;    /* 1: the value is stored. Written under the lock, read without it, slept on */
+    uint32_t sleepers; /* on ready */
+    uint8_t refs;      /* the handle's and the thread's: 2, 1, 0 */
+    bool taken;
+    void *value;
+    void (*drop)(void *value); /* of a detached future */
+    struct strait_waker waker;
+
+    void *(*fn)(void *arg);
+    void *arg;
+    struct strait_blocking *pool;
+    struct strait_future *next; /* queue or free list; the pool's lock */
+};
+
+/* `lock` guards everything that changes. */
+struct strait_blocking {
+    uint32_t *alive; /* a page that a fork wipes: 1 here, 0 in children */
+    uint32_t lock;
+    uint32_t bell;                /* futex of idle threads, raised when there is work */
+    uint32_t live;                /* threads that have not left; futex of who shuts down */
+    uint32_t idle, queued;        /* threads asleep at the bell; futures in the queue */
+    uint32_t started, threads;    /* ever, at most */
+    uint32_t out;                 /* cells in use */
+    bool closing, joined, orphan; /* refuses work; threads are joined; destroyed, freed with the last cell */
+    struct strait_future *first, **last, *free;
+    size_t stack_bytes;
+    struct strait_future *cells;
+    pthread_t *ids;
+};
+
+static _Thread_local struct strait_blocking *mine; /* the pool that this thread works for */
+static uint32_t own_lock;
+static struct strait_blocking *own; /* the process's pool; own_lock */
+
+static const struct strait_waker nobody;
+
+/* Runs with no lock held: it is the user's code. */
+static void waker_drop(const struct strait_waker *w)
+{
+    if (w->drop)
+        w->drop(w->data);
+}
+
+/* ---- cells ---- */
+
+static void pool_free(struct strait_blocking *p)
+{
+    munmap(p->alive, PAGE);
+    free(p->ids);
+    free(p->cells);
+    free(p);
+}
+
+static void cell_give_back(struct strait_future *f)
+{
+    struct strait_blocking *p = f->pool;
+    bool last;
+
+    strait_mutex_lock(&p->lock);
+    f->next = p->free;
+    p->free = f;
+    last = --p->out == 0 && p->orphan;
+    strait_mutex_unlock(&p->lock);
+    if (last)
+        pool_free(p);
+}
+
+/* Under the pool's lock. */
+static struct strait_future *cell_take(struct strait_blocking *p, void *(*fn)(void *), void *arg, bool held)
+{
+    struct strait_future *f = p->free;
+
+    if (f == NULL)
+        return NULL;
+    p->free = f->next;
+    p->out++;
+    *f = (struct strait_future){.refs = held ? 2 : 1, .fn = fn, .arg = arg, .pool = p};
+    return f;
+}
+
+/* ---- threads ---- */
+
+/* Store the value, move the waker out, release; only then wake: the waker may take the lock again. */
+static void finish(struct strait_future *f, void *value)
+{
+    struct strait_waker waker;
+    void (*drop)(void *);
+    uint32_t sleepers;
+    bool last;
+
+    strait_mutex_lock(&f->lock);
+    f->value = value;
+    strait_store32_release(&f->ready, 1); /* release [Y1] -> [Y2] spin_until_ready: the look before the lock */
+    waker = f->waker;
+    f->waker = nobody;
+    sleepers = f->sleepers;
+    drop = f->drop;
+    strait_mutex_unlock(&f->lock);
+
+    if (sleepers)
+        strait_futex_wake(&f->ready, UINT32_MAX);
+    if (waker.wake)
+        waker.wake(waker.data);
+    if (drop)
+        drop(value);
+    /* our reference kept the cell from being used anew while we woke */
+    strait_mutex_lock(&f->lock);
+    last = --f->refs == 0;
+    strait_mutex_unlock(&f->lock);
+    if (last)
+        cell_give_back(f);
+}
+
+/* Under the lock: the next piece of work, or NULL when the pool closes and the queue is empty. */
+static struct strait_future *next_work(struct strait_blocking *p)
+{
+    struct strait_future *f;
+
+    while ((f = p->first) == NULL && !p->closing) {
+        uint32_t seen = p->bell;
+
+        p->idle++;
+        strait_mutex_unlock(&p->lock);
+        strait_futex_wait(&p->bell, seen, STRAIT_FOREVER);
+        strait_mutex_lock(&p->lock);
+        p->idle--;
+    }
+    if (f) {
+        p->first = f->next;
+        if (p->first == NULL)
+            p->last = &p->first;
+        p->queued--;
+    }
+    return f;
+}
+
+static void *work(void *arg)
+{
+    struct strait_blocking *p = arg;
+    struct strait_future *f;
+
+    mine = p;
+    strait_mutex_lock(&p->lock);
+    while ((f = next_work(p)) != NULL) {
+        strait_mutex_unlock(&p->lock);
+        finish(f, f->fn(f->arg));
+        strait_mutex_lock(&p->lock);
+    }
+    p->live--;
+    strait_futex_wake(&p->live, UINT32_MAX);
+    strait_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* Under the lock. Signals are for the threads that the user made. */
+static int start_thread(struct strait_blocking *p)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+    int r = pthread_attr_init(&attr);
+
+    if (r != 0)
+        return -r;
+    if (p->stack_bytes)
+        r = pthread_attr_setstacksize(&attr, p->stack_bytes);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (r == 0)
+        r = pthread_create(&p->ids[p->started], &attr, work, p);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (r != 0)
+        return -r;
+    p->started++;
+    p->live++;
+    return 0;
+}
+
+/* ---- the pool ---- */
+
+static struct strait_blocking *pool_new(const struct strait_blocking_options *o)
+{
+    struct strait_blocking *p = calloc(1, sizeof *p);
+    uint32_t futures = o->futures ? o->futures : FUTURES_DEFAULT;
+
+    if (p == NULL)
+        return NULL;
+    p->threads = o->threads ? o->threads : THREADS_DEFAULT;
+    p->stack_bytes = o->stack_bytes;
+    p->last = &p->first;
+    p->ids = calloc(p->threads, sizeof *p->ids);
+    p->cells = calloc(futures, sizeof *p->cells);
+    p->alive = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p->ids == NULL || p->cells == NULL || p->alive == MAP_FAILED || madvise(p->alive, PAGE, MADV_WIPEONFORK) < 0) {
+        if (p->alive != MAP_FAILED)
+            munmap(p->alive, PAGE);
+        free(p->ids);
+        free(p->cells);
+        free(p);
+        return NULL;
+    }
+    *p->alive = 1;
+    for (uint32_t i = futures; i-- > 0; p->free = &p->cells[i])
+        p->cells[i].next = p->free;
+    return p;
+}
+
+int strait_blocking_create(struct strait_blocking **pool, const struct strait_blocking_options *options)
+{
+    static const struct strait_blocking_options defaults;
+    const struct strait_blocking_options *o = options ? options : &defaults;
+    struct strait_blocking *p;
+
+    if (o->threads > THREADS_MOST || o->futures > FUTURES_MOST)
+        return strait_fail(-EINVAL, "a pool of %u threads and %u futures: at most %u and %u", o->threads, o->futures,
+                           THREADS_MOST, FUTURES_MOST);
+    p = pool_new(o);
+    if (p == NULL)
+        return strait_fail(-ENOMEM, "out of memory for a pool of threads");
+    *pool = p;
+    return 0;
+}
+
+/* The process's own, made at its first use; a forked child finds the parent's dead and makes another. */
+static struct strait_blocking *own_pool(void)
+{
+    static const struct strait_blocking_options defaults;
+    struct strait_blocking *p;
+
+    strait_mutex_lock(&own_lock);
+    if (own == NULL || *own->alive == 0)
+        own = pool_new(&defaults);
+    p = own;
+    strait_mutex_unlock(&own_lock);
+    return p;
+}
+
+/* own_lock must not be held by another thread at fork: the child would wait for it for ever. */
+static void before_fork(void)
+{
+    strait_mutex_lock(&own_lock);
+}
+
+static void after_fork(void)
+{
+    strait_mutex_unlock(&own_lock);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+static int wait_for_threads(struct strait_blocking *p, uint64_t deadline_ns)
+{
+    for (;;) {
+        uint32_t live;
+        int r;
+
+        strait_mutex_lock(&p->lock);
+        live = p->live;
+        strait_mutex_unlock(&p->lock);
+        if (live == 0)
+            return 0;
+        if (deadline_ns == STRAIT_NOW)
+            return -ETIMEDOUT;
+        r = strait_futex_wait(&p->live, live, deadline_ns);
+        if (r == -ETIMEDOUT || r == -EINTR)
+            return r;
+    }
+}
+
+int strait_blocking_shutdown(struct strait_blocking *p, uint64_t deadline_ns)
+{
+    bool join;
+    int r;
+
+    if (*p->alive == 0)
+        return -ECHILD;
+    if (mine == p)
+        return strait_fail(-EDEADLK, "a thread of this pool cannot wait for its own end");
+    strait_mutex_lock(&p->lock);
+    p->closing = true;
+    p->bell++;
+    strait_mutex_unlock(&p->lock);
+    strait_futex_wake(&p->bell, UINT32_MAX);
+    r = wait_for_threads(p, deadline_ns);
+    if (r < 0)
+        return r;
+    strait_mutex_lock(&p->lock);
+    join = !p->joined;
+    p->joined = true;
+    strait_mutex_unlock(&p->lock);
+    for (uint32_t i = 0; join && i < p->started; i++)
+        pthread_join(p->ids[i], NULL);
+    return 0;
+}
+
+int strait_blocking_destroy(struct strait_blocking *p)
+{
+    bool last;
+    int r;
+
+    if (p == NULL)
+        return 0;
+    do
+        r = strait_blocking_shutdown(p, STRAIT_FOREVER);
+    while (r == -EINTR);
+    if (r < 0)
+        return r;
+    strait_mutex_lock(&p->lock);
+    p->orphan = true;
+    last = p->out == 0;
+    strait_mutex_unlock(&p->lock);
+    if (last)
+        pool_free(p);
+    return 0;
+}
+
+/* ---- spawn ---- */
+
+/* Under the lock. A thread for it if those asleep are too few; *wake: one of them is to be woken. */
+static int enqueue(struct strait_blocking *p, struct strait_future *f, bool *wake)
+{
+    if (p->queued + 1 > p->idle && p->started < p->threads) {
+        int r = start_thread(p);
+        if (r < 0 && p->started == 0)
+            return -EAGAIN;
+    }
+    f->next = NULL;
+    *p->last = f;
+    p->last = &f->next;
+    p->queued++;
+    *wake = p->idle > 0;
+    p->bell++;
+    return 0;
+}
+
+int strait_spawn_blocking(struct strait_blocking *pool, void *(*fn)(void *), void *arg, struct strait_future **future)
+{
+    struct strait_blocking *p = pool ? pool : own_pool();
+    struct strait_future *f = NULL;
+    bool wake = false;
+    int r = 0;
+
+    if (p == NULL)
+        return strait_fail(-ENOMEM, "out of memory for a pool of threads");
+    if (*p->alive == 0)
+        return strait_fail(-ECHILD, "this pool's threads are in the parent process");
+    strait_mutex_lock(&p->lock);
+    if (p->closing)
+        r = -ESHUTDOWN;
+    else if ((f = cell_take(p, fn, arg, future != NULL)) == NULL)
+        r = -EAGAIN;
+    else
+        r = enqueue(p, f, &wake);
+    if (r < 0 && f) {
+        f->next = p->free;
+        p->free = f;
+        p->out--;
+    }
+    strait_mutex_unlock(&p->lock);
+    if (wake)
+        strait_futex_wake(&p->bell, 1);
+    if (r == 0 && future)
+        *future = f;
+    return r;
+}
+
+/* ---- take the value ---- */
+
+/* Under the cell's lock. */
+static int take(struct strait_future *f, void **value)
+{
+    if (f->taken)
+        return -ENODATA;
+    if (!f->ready)
+        return STRAIT_PENDING;
+    f->taken = true;
+    *value = f->value;
+    return STRAIT_READY;
+}
+
+int strait_future_poll(struct strait_future *f, const struct strait_waker *waker, void **value)
+{
+    struct strait_waker old = nobody;
+    int r;
+
+    if (*f->pool->alive == 0)
+        return -ECHILD;
+    strait_mutex_lock(&f->lock);
+    r = take(f, value);
+    if (r == STRAIT_PENDING) {
+        old = f->waker;
+        f->waker = waker ? *waker : nobody;
+    }
+    strait_mutex_unlock(&f->lock);
+    waker_drop(&old); /* after the release: it may be the last reference to something that locks */
+    return r;
+}
+
+/* On one CPU the value cannot come while we spin. */
+static bool spinning_helps(void)
+{
+    static uint32_t cpus;
+
+    if (strait_load32_relaxed(&cpus) == 0)
+        strait_store32_relaxed(&cpus, (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
+    return strait_load32_relaxed(&cpus) > 1;
+}
+
+static void spin_until_ready(const struct strait_future *f, uint64_t deadline_ns)
+{
+    uint64_t until = strait_after_ns(SPIN_NS);
+
+    if (!spinning_helps())
+        return;
+    if (until > deadline_ns)
+        until = deadline_ns;
+    do {
+        for (int i = 0; i < SPIN_PER_LOOK; i++) {
+            if (strait_load32_acquire(&f->ready)) /* acquire [Y2] <- [Y1] finish */
+                return;
+            strait_pause();
+        }
+    } while (strait_now_ns() < until);
+}
+
+int strait_future_wait(struct strait_future *f, void **value, uint64_t deadline_ns)
+{
+    int r, slept = 0;
+
+    if (*f->pool->alive == 0)
+        return -ECHILD;
+    if (deadline_ns != STRAIT_NOW)
+        spin_until_ready(f, deadline_ns);
+    strait_mutex_lock(&f->lock);
+    while ((r = take(f, value)) == STRAIT_PENDING && deadline_ns != STRAIT_NOW && slept != -ETIMEDOUT &&
+           slept != -EINTR) {
+        f->sleepers++;
+        strait_mutex_unlock(&f->lock);
+        slept = strait_futex_wait(&f->ready, 0, deadline_ns);
+        strait_mutex_lock(&f->lock);
+        f->sleepers--;
+    }
+    strait_mutex_unlock(&f->lock);
+    if (r == STRAIT_READY)
+        return 0;
+    return r < 0 ? r : deadline_ns == STRAIT_NOW ? -EAGAIN : slept;
+}
+
+void strait_future_detach(struct strait_future *f, void (*drop)(void *value))
+{
+    struct strait_waker old;
+    void *value = NULL;
+    bool last, mine_to_drop;
+
+    if (f == NULL || *f->pool->alive == 0)
+        return;
+    strait_mutex_lock(&f->lock);
+    old = f->waker;
+    f->waker = nobody;
+    mine_to_drop = f->ready && !f->taken;
+    value = f->value;
+    if (!f->ready)
+        f->drop = drop;
+    last = --f->refs == 0;
+    strait_mutex_unlock(&f->lock);
+    waker_drop(&old);
+    if (mine_to_drop && drop)
+        drop(value);
+    if (last)
+        cell_give_back(f);
+}
