@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "directory.h"
+#include "lease.h"
+
+#define ENTRIES 8
+#define ARENA   (16 * STRAIT_PAGE)
+
+static struct strait_segment_map map;
+
+static int make(void **state)
+{
+    struct strait_segment_shape shape = {.directory_max = ENTRIES, .mode = 0600};
+
+    place_setup(state);
+    shape.bytes = STRAIT_PAGE + STRAIT_LEASES * sizeof(struct strait_lease_cell) + STRAIT_PAGE + ARENA;
+    CHECK_IS(strait_segment_build(&map, place_path("strait.x"), &shape), 0);
+    CHECK_IS(strait_segment_publish(&map), 0);
+    CHECK_IS(strait_lease_take(&map), 1);
+    CHECK_IS(map.bytes - map.arena_off, ARENA);
+    return 0;
+}
+
+static int drop(void **state)
+{
+    strait_segment_close(&map);
+    return place_teardown(state);
+}
+
+static int add(const char *name, uint64_t pages, struct strait_object *o)
+{
+    int r = strait_directory_prepare(&map, name, STRAIT_KIND_CHANNEL, pages * STRAIT_PAGE, -1, o);
+    if (r == 0)
+        strait_directory_publish(&map, o);
+    return r;
+}
+
+static void room(uint64_t free_pages, uint64_t longest_pages)
+{
+    uint64_t bytes, longest;
+
+    strait_directory_space(&map, &bytes, &longest);
+    CHECK_IS(bytes / STRAIT_PAGE, free_pages);
+    CHECK_IS(longest / STRAIT_PAGE, longest_pages);
+}
+
+static void a_published_object_is_found_by_name_and_kind(UNUSED_STATE)
+{
+    struct strait_object made, found;
+
+    CHECK_IS(add("a", 2, &made), 0);
+    CHECK_IS(strait_directory_find(&map, "a", STRAIT_KIND_CHANNEL, &found), 0);
+    CHECK_IS(found.offset, made.offset);
+    CHECK_IS(found.bytes, 2 * STRAIT_PAGE);
+    CHECK_IS(strait_directory_find(&map, "a", STRAIT_KIND_NONE, &found), 0);
+    CHECK_IS(strait_directory_find(&map, "a", STRAIT_KIND_REGION, &found), -ENOTUNIQ);
+    CHECK_IS(strait_directory_find(&map, "b", STRAIT_KIND_CHANNEL, &found), -ENOENT);
+    CHECK_IS(strait_directory_find(&map, "", STRAIT_KIND_CHANNEL, &found), -ENOENT);
+}
+
+static void a_prepared_object_is_invisible_and_takes_no_room(UNUSED_STATE)
+{
+    struct strait_object o;
+
+    CHECK_IS(strait_directory_prepare(&map, "a", STRAIT_KIND_CHANNEL, STRAIT_PAGE, -1, &o), 0);
+    CHECK_IS(strait_directory_find(&map, "a", STRAIT_KIND_NONE, &o), -ENOENT);
+    room(16, 16);
+}
+
+static void a_name_is_taken_once(UNUSED_STATE)
+{
+    struct strait_object o;
+
+    CHECK_IS(add("a", 1, &o), 0);
+    CHECK_IS(add("a", 1, &o), -EEXIST);
+}
+
+static void objects_do_not_overlap_and_begin_zeroed_on_a_page(UNUSED_STATE)
+{
+    struct strait_object o[4];
+
+    memset(map.base + map.arena_off, 0xee, ARENA);
+    for (int i = 0; i < 4; i++) {
+        char name[2] = {(char)('a' + i), 0};
+        CHECK_IS(add(name, 3, &o[i]), 0);
+        CHECK_IS(o[i].offset % STRAIT_PAGE, 0);
+        for (uint64_t b = 0; b < o[i].bytes; b++)
+            if (map.base[o[i].offset + b] != 0)
+                fail_msg("object %d is not zeroed at %llu", i, (unsigned long long)b);
+        for (int j = 0; j < i; j++)
+            CHECK(o[i].offset >= o[j].offset + o[j].bytes || o[j].offset >= o[i].offset + o[i].bytes);
+    }
+    room(4, 4);
+}
+
+static void sizes_are_rounded_up_to_pages(UNUSED_STATE)
+{
+    struct strait_object o;
+
+    CHECK_IS(strait_directory_prepare(&map, "a", STRAIT_KIND_CHANNEL, STRAIT_PAGE + 1, -1, &o), 0);
+    CHECK_IS(o.bytes, 2 * STRAIT_PAGE);
+}
+
+static void a_full_arena_is_enospc(UNUSED_STATE)
+{
+    struct strait_object o;
+
+    CHECK_IS(add("none", 0, &o), -ENOSPC);
+    CHECK_IS(add("huge", 17, &o), -ENOSPC);
+    CHECK_IS(strait_directory_prepare(&map, "wraps", STRAIT_KIND_CHANNEL, UINT64_MAX, -1, &o), -ENOSPC);
+    CHECK_IS(add("all", 16, &o), 0);
+    CHECK_IS(add("more", 1, &o), -ENOSPC);
+    room(0, 0);
+}
+
+static void a_full_directory_is_emfile(UNUSED_STATE)
+{
+    struct strait_object o;
+    char name[2] = "a";
+
+    for (int i = 0; i < ENTRIES; i++, name[0]++)
+        CHECK_IS(add(name, 1, &o), 0);
+    CHECK_IS(add("z", 1, &o), -EMFILE);
+    CHECK_IS(strait_directory_unlink(&map, "c", STRAIT_KIND_CHANNEL), 0);
+    CHECK_IS(add("z", 1, &o), 0);
+    CHECK_IS(o.entry, 2);
+}
+
+static void freed_room_in_the_middle_is_used_again_and_is_zeroed(UNUSED_STATE)
+{
+    struct strait_object a, b, c, again;
+
+    CHECK_IS(add("a", 4, &a), 0);
+    CHECK_IS(add("b", 4, &b), 0);
+    CHECK_IS(add("c", 4, &c), 0);
+    memset(map.base + b.offset, 0xee, b.bytes);
+    CHECK_IS(strait_directory_unlink(&map, "b", STRAIT_KIND_CHANNEL), 0);
+    room(8, 4);
+    CHECK_IS(add("d", 5, &again), -ENOSPC); /* 8 are free, 4 in one piece */
+    CHECK_IS(add("d", 4, &again), 0);
+    CHECK_IS(again.offset, b.offset);
+    CHECK_IS(map.base[again.offset], 0);
+    CHECK_IS(map.base[again.offset + again.bytes - 1], 0);
+}
+
+static void unlink_takes_the_name_now_and_the_memory_with_the_last_reference(UNUSED_STATE)
+{
+    struct strait_object a, b;
+
+    CHECK_IS(add("a", 4, &a), 0);
+    strait_directory_refer(&map, a.entry);
+    CHECK_IS(strait_directory_unlink(&map, "a", STRAIT_KIND_CHANNEL), 0);
+    CHECK_IS(strait_directory_find(&map, "a", STRAIT_KIND_NONE, &b), -ENOENT);
+    CHECK_IS(strait_directory_unlink(&map, "a", STRAIT_KIND_CHANNEL), -ENOENT);
+    CHECK_IS(strait_directory_at(&map, a.entry, &b), 0); /* still there for those who have it */
+    room(12, 12);
+    CHECK_IS(add("a", 4, &b), 0); /* the name is free for another */
+    CHECK(b.offset != a.offset);
+    strait_directory_unrefer(&map, a.entry, map.lease);
+    CHECK_IS(strait_directory_at(&map, a.entry, &a), -ENOENT);
+    room(12, 8);
+}
+
+static void a_named_object_stays_when_nobody_refers_to_it(UNUSED_STATE)
+{
+    struct strait_object a;
+
+    CHECK_IS(add("a", 4, &a), 0);
+    strait_directory_refer(&map, a.entry);
+    strait_directory_unrefer(&map, a.entry, map.lease);
+    CHECK_IS(strait_directory_find(&map, "a", STRAIT_KIND_CHANNEL, &a), 0);
+}
+
+static void unlinking_checks_the_kind(UNUSED_STATE)
+{
+    struct strait_object a;
+
+    CHECK_IS(add("a", 1, &a), 0);
+    CHECK_IS(strait_directory_unlink(&map, "a", STRAIT_KIND_REGION), -ENOTUNIQ);
+    CHECK_IS(strait_directory_find(&map, "a", STRAIT_KIND_CHANNEL, &a), 0);
+}
+
+static void an_entry_that_points_outside_is_eproto(UNUSED_STATE)
+{
+    struct strait_object a, seen = {.entry = 77};
+    struct strait_entry *entry;
+
+    CHECK_IS(add("a", 1, &a), 0);
+    entry = strait_segment_entry(&map, a.entry);
+    const struct {
+        uint64_t offset, bytes;
+    } lies[] = {{0, STRAIT_PAGE},
+                {a.offset + 1, STRAIT_PAGE},
+                {a.offset, STRAIT_PAGE - 1},
+                {a.offset, UINT64_MAX & ~UINT64_C(4095)},
+                {UINT64_MAX & ~UINT64_C(4095), STRAIT_PAGE},
+                {map.bytes, STRAIT_PAGE}};
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        entry->offset = lies[i].offset;
+        entry->bytes = lies[i].bytes;
+        CHECK_IS(strait_directory_at(&map, a.entry, &seen), -EPROTO);
+        CHECK_IS(strait_directory_find(&map, "a", STRAIT_KIND_CHANNEL, &seen), -EPROTO);
+        CHECK_IS(seen.entry, 77);
+    }
+}
+
+static void a_name_without_an_end_is_compared_within_its_field(UNUSED_STATE)
+{
+    struct strait_object a, seen;
+
+    CHECK_IS(add("a", 1, &a), 0);
+    memset(strait_segment_entry(&map, a.entry)->name, 'x', STRAIT_NAME_BYTES);
+    CHECK_IS(strait_directory_find(&map, "x", STRAIT_KIND_CHANNEL, &seen), -ENOENT);
+}
+
+int main(void)
+{
+#define HERE(name) cmocka_unit_test_setup_teardown(name, make, drop)
+    const struct CMUnitTest tests[] = {
+        HERE(a_published_object_is_found_by_name_and_kind),
+        HERE(a_prepared_object_is_invisible_and_takes_no_room),
+        HERE(a_name_is_taken_once),
+        HERE(objects_do_not_overlap_and_begin_zeroed_on_a_page),
+        HERE(sizes_are_rounded_up_to_pages),
+        HERE(a_full_arena_is_enospc),
+        HERE(a_full_directory_is_emfile),
+        HERE(freed_room_in_the_middle_is_used_again_and_is_zeroed),
+        HERE(unlink_takes_the_name_now_and_the_memory_with_the_last_reference),
+        HERE(a_named_object_stays_when_nobody_refers_to_it),
+        HERE(unlinking_checks_the_kind),
+        HERE(an_entry_that_points_outside_is_eproto),
+        HERE(a_name_without_an_end_is_compared_within_its_field),
+    };
+    return RUN(tests);
+}
