@@ -53,7 +53,7 @@ static void words_that_two_sides_write_lie_on_lines_of_their_own(UNUSED_STATE)
     CHECK_IS(offsetof(struct strait_ring, head_hint) % STRAIT_LINE, 0);
     CHECK_IS(offsetof(struct strait_ring, producer) % STRAIT_LINE, 0);
     CHECK_IS(offsetof(struct strait_channel, readable) % STRAIT_LINE, 0);
-    CHECK_IS(offsetof(struct strait_channel, writable) % STRAIT_LINE, 0);
+    CHECK_IS(offsetof(struct strait_ring, writable) % STRAIT_LINE, 0);
     CHECK_IS(sizeof(struct strait_bell) % STRAIT_LINE, 0);
     CHECK_IS(sizeof(struct strait_lease_cell) % STRAIT_LINE, 0);
     CHECK_IS(sizeof(struct strait_reply) % STRAIT_LINE, 0);

@@ -44,7 +44,8 @@ static void names_are_1_to_47_printable_bytes_without_slash(UNUSED_STATE)
     memset(longest, 'x', sizeof longest);
     longest[STRAIT_NAME_BYTES - 1] = 0;
     CHECK(strait_name_good("a"));
-    CHECK(strait_name_good("stra\xc3\x9f" "e-7.b"));
+    CHECK(strait_name_good("stra\xc3\x9f"
+                           "e-7.b"));
     CHECK(strait_name_good(longest));
     longest[STRAIT_NAME_BYTES - 1] = 'x';
     longest[STRAIT_NAME_BYTES] = 0;

@@ -21,11 +21,11 @@
 #define RUN(tests)       cmocka_run_group_tests(tests, NULL, NULL)
 
 /** cmocka hands every test its state; ours keep none. */
-#define UNUSED_STATE     __attribute__((unused)) void **state
+#define UNUSED_STATE __attribute__((unused)) void **state
 
 /** The last sentence of the library has this in it. */
 #define CHECK_SAYS(text) CHECK(strstr(strait_error(), text) != NULL)
 
-#define MS               UINT64_C(1000000)
+#define MS UINT64_C(1000000)
 
 #endif
