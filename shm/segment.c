@@ -245,6 +245,17 @@ int strait_segment_check(const void *bytes, uint64_t file_bytes, struct strait_m
 
 /* ---- open ---- */
 
+/* Before anything is mapped: prefaulting a stranger's sparse file would fill the memory. */
+static int check_file(int fd, uint64_t bytes, struct strait_misfit *misfit)
+{
+    struct strait_header head;
+    ssize_t n = pread(fd, &head, sizeof head, 0);
+
+    if (n < 0)
+        return -errno;
+    return strait_segment_check(&head, n == (ssize_t)sizeof head ? bytes : (uint64_t)n, misfit);
+}
+
 static int open_checked(struct strait_segment_map *map, bool prefault, struct strait_misfit *misfit)
 {
     struct stat st;
@@ -260,7 +271,9 @@ static int open_checked(struct strait_segment_map *map, bool prefault, struct st
     map->device = st.st_dev;
     map->inode = st.st_ino;
     map->bytes = (uint64_t)st.st_size;
-    r = map_file(map, prefault);
+    r = check_file(map->fd, map->bytes, misfit);
+    if (r == 0)
+        r = map_file(map, prefault);
     if (r < 0)
         return r;
     r = strait_segment_check(map->base, map->bytes, misfit);
