@@ -57,15 +57,26 @@ int strait_tx_fail(struct strait_tx *tx, int error, uint32_t bytes)
                        tx->slot_bytes, bytes);
 }
 
+/* Claim one slot of an open channel: 0, -EAGAIN full, -EPIPE, -EPROTO. */
+static int claim_open(struct strait_tx *tx, struct strait_place *place)
+{
+    int r = strait_ring_claim(&tx->end, place);
+
+    if (r == 0 && strait_tx_shut(tx)) {
+        strait_ring_abort(&tx->end, place);
+        return -EPIPE;
+    }
+    return r;
+}
+
 /* A place to write, as the channel's policy allows: 0; 1 = a place, and the oldest message was dropped for it; -EAGAIN. */
 static int claim_place(struct strait_tx *tx, struct strait_place *place)
 {
-    int r = strait_tx_claim(tx, place);
+    int r = claim_open(tx, place);
 
     if (r != -EAGAIN || !tx->drop_oldest)
         return r;
-    /* seq_cst [C7] <- [C1] strait_channel_close, [C3] strait_channel_settle: nothing is dropped for a closed channel */
-    if (strait_load32_seq_cst(tx->status) & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_RECEIVERS))
+    if (strait_tx_shut(tx)) /* nothing is dropped for a closed channel */
         return -EPIPE;
     r = strait_ring_claim_oldest(&tx->end, place);
     if (r > 0)
@@ -117,6 +128,27 @@ static void fill(const struct strait_place *place, uint16_t tag, const void *dat
     strait_payload_write(strait_slot_payload(place->slot), data, bytes);
 }
 
+/* A message into a place, and out. */
+static void put(struct strait_tx *tx, struct strait_place *place, uint16_t tag, const void *data, uint32_t bytes)
+{
+    fill(place, tag, data, bytes);
+    strait_ring_commit(&tx->end, place);
+    strait_tx_ring(tx, 1);
+}
+
+int strait_try_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes)
+{
+    struct strait_place place;
+    int r;
+
+    if (bytes > tx->slot_bytes)
+        return strait_tx_fail(tx, -EMSGSIZE, bytes);
+    r = claim_open(tx, &place);
+    if (r == 0)
+        put(tx, &place, tag, data, bytes);
+    return r;
+}
+
 int strait_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, uint64_t deadline_ns)
 {
     struct strait_place place;
@@ -124,9 +156,7 @@ int strait_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint3
 
     if (r < 0 || r == 2)
         return r < 0 ? r : 1;
-    fill(&place, tag, data, bytes);
-    strait_ring_commit(&tx->end, &place);
-    strait_tx_ring(tx, 1);
+    put(tx, &place, tag, data, bytes);
     return r;
 }
 
@@ -138,7 +168,7 @@ int strait_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_
     if (*tx->home == 0)
         return strait_process_check(tx->endpoint->segment);
     for (; sent < n; sent++) {
-        if (out[sent].bytes > tx->slot_bytes || strait_tx_claim(tx, &place) < 0)
+        if (out[sent].bytes > tx->slot_bytes || claim_open(tx, &place) < 0)
             break;
         fill(&place, out[sent].tag, out[sent].data, out[sent].bytes);
         strait_ring_commit(&tx->end, &place);
@@ -155,7 +185,7 @@ int strait_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_
 
 int strait_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns)
 {
-    int r = *tx->home ? strait_tx_claim(tx, &claim->place) : -ECHILD;
+    int r = *tx->home ? claim_open(tx, &claim->place) : -ECHILD;
 
     if (r == -EAGAIN)
         r = wait_place(tx, &claim->place, deadline_ns);
@@ -284,7 +314,7 @@ static int drained(struct strait_rx *rx)
 }
 
 /* Nothing at the cursor: 1 if there is something after all, -EAGAIN, -EPIPE if nothing will come. */
-int strait_rx_empty(struct strait_rx *rx)
+static int empty(struct strait_rx *rx)
 {
     uint32_t status = strait_endpoint_status(rx->endpoint);
 
@@ -297,16 +327,31 @@ int strait_rx_empty(struct strait_rx *rx)
     return drained(rx);
 }
 
-/* A message that recv does not take as it is. */
-int64_t strait_rx_odd(struct strait_rx *rx, const struct strait_place *found, uint64_t head, uint32_t size)
+/* Find the next message, in whichever lane: 0, -EAGAIN, -EPIPE. */
+static int find(struct strait_rx *rx, struct strait_place *place)
 {
-    struct strait_place place = *found;
+    while (strait_ring_find(&rx->end, place) < 0) {
+        int r = empty(rx);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
 
+static void give_back(struct strait_rx *rx, const struct strait_place *place)
+{
+    strait_ring_release(place);
+    strait_rx_pass_on(rx);
+    strait_rx_released(rx, place->slot);
+}
+
+/* A message that recv does not take as it is. */
+static int64_t refuse(struct strait_rx *rx, struct strait_place *place, uint64_t head, uint32_t size)
+{
     if (strait_head_bytes(head) > rx->slot_bytes) {
-        if (strait_ring_take(&rx->end, &place) < 0)
+        if (strait_ring_take(&rx->end, place) < 0)
             return -EAGAIN;
-        strait_ring_release(&place);
-        strait_rx_released(rx, place.slot);
+        give_back(rx, place);
         return strait_fail(-EBADMSG, "channel %s: a peer wrote a message of %u bytes into a slot of %u; dropped",
                            rx->endpoint->name, strait_head_bytes(head), rx->slot_bytes);
     }
@@ -315,6 +360,32 @@ int64_t strait_rx_odd(struct strait_rx *rx, const struct strait_place *found, ui
                            rx->endpoint->name);
     return strait_fail(-EMSGSIZE, "channel %s: the next message has %u bytes, the buffer %u", rx->endpoint->name,
                        strait_head_bytes(head), size);
+}
+
+int64_t strait_try_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info)
+{
+    struct strait_place place;
+    uint64_t head;
+    uint32_t bytes;
+
+    if (rx->peeked && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
+        return strait_fail(-EBUSY, "channel %s: a sole receiver releases what it has peeked before it receives",
+                           rx->endpoint->name);
+    do {
+        int r = find(rx, &place);
+        if (r < 0)
+            return r;
+        head = strait_load64_relaxed(&place.slot->head);
+        bytes = strait_head_bytes(head);
+        if (bytes > size || bytes > rx->slot_bytes || strait_head_flags(head) != 0)
+            return refuse(rx, &place, head, size);
+    } while (strait_ring_take(&rx->end, &place) < 0);
+    strait_payload_read(to, strait_slot_payload(place.slot), bytes);
+    if (info)
+        *info = (struct strait_msg){
+            .bytes = bytes, .tag = strait_head_tag(head), .attempts = strait_slot_attempts(place.word)};
+    give_back(rx, &place);
+    return bytes;
 }
 
 struct receiving {
@@ -396,11 +467,9 @@ static int64_t peek_step(void *arg)
     struct strait_place place;
 
     do {
-        while (strait_ring_find(&rx->end, &place) < 0) {
-            int r = strait_rx_empty(rx);
-            if (r < 0)
-                return r;
-        }
+        int r = find(rx, &place);
+        if (r < 0)
+            return r;
     } while (strait_ring_take(&rx->end, &place) < 0);
     if (!describe(rx, &place, p->info)) {
         strait_ring_release(&place);

@@ -120,6 +120,7 @@ STRAIT_API void strait_channel_unhold(struct strait_hold *hold);
 /* ---- sending ---- */
 
 /* The slow sides of the inline calls below. */
+STRAIT_API int strait_try_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes);
 STRAIT_API int strait_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes,
                                 uint64_t deadline_ns);
 STRAIT_API int strait_tx_fail(struct strait_tx *tx, int error, uint32_t bytes);
@@ -135,17 +136,11 @@ STRAIT_INLINE void strait_tx_ring(struct strait_tx *tx, uint32_t n)
         strait_bell_wake(tx->space, 1);
 }
 
-/** Claim one slot of an open channel: 0, -EAGAIN full, -EPIPE, -EPROTO. */
-STRAIT_INLINE int strait_tx_claim(struct strait_tx *tx, struct strait_place *place)
+/** Is the channel closed, or has its last receiver gone? A sender claims first, then looks. */
+STRAIT_INLINE bool strait_tx_shut(const struct strait_tx *tx)
 {
-    int r = strait_ring_claim(&tx->end, place);
     /* seq_cst [C2] <- [C1] strait_channel_close, [C3] strait_channel_settle: first the claim, then this look */
-    if (STRAIT_LIKELY(r == 0) &&
-        STRAIT_UNLIKELY(strait_load32_seq_cst(tx->status) & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_RECEIVERS))) {
-        strait_ring_abort(&tx->end, place);
-        return -EPIPE;
-    }
-    return r;
+    return STRAIT_UNLIKELY(strait_load32_seq_cst(tx->status) & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_RECEIVERS));
 }
 
 /**
@@ -155,15 +150,15 @@ STRAIT_INLINE int strait_tx_claim(struct strait_tx *tx, struct strait_place *pla
 STRAIT_INLINE int strait_try_send(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes)
 {
     struct strait_place place;
-    int r;
 
     if (STRAIT_UNLIKELY(*tx->home == 0))
         return -ECHILD;
-    if (STRAIT_UNLIKELY(bytes > tx->slot_bytes))
-        return strait_tx_fail(tx, -EMSGSIZE, bytes);
-    r = strait_tx_claim(tx, &place);
-    if (STRAIT_UNLIKELY(r < 0))
-        return r;
+    if (STRAIT_UNLIKELY(bytes > tx->slot_bytes) || STRAIT_UNLIKELY(!strait_ring_claim_fast(&tx->end, &place)))
+        return strait_try_send_slow(tx, tag, data, bytes);
+    if (strait_tx_shut(tx)) {
+        strait_ring_abort(&tx->end, &place);
+        return -EPIPE;
+    }
     strait_store64_relaxed(&place.slot->head, strait_head(bytes, tag, 0));
     strait_payload_write(strait_slot_payload(place.slot), data, bytes);
     strait_ring_commit(&tx->end, &place);
@@ -236,10 +231,9 @@ struct strait_msg {
 };
 
 /* The slow sides of the inline calls below. */
+STRAIT_API int64_t strait_try_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info);
 STRAIT_API int64_t strait_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info,
                                     uint64_t deadline_ns);
-STRAIT_API int64_t strait_rx_odd(struct strait_rx *rx, const struct strait_place *place, uint64_t head, uint32_t size);
-STRAIT_API int strait_rx_empty(struct strait_rx *rx); /* 1 = it has turned to a lane where there is something */
 STRAIT_API void strait_rx_half(struct strait_rx *rx);
 
 /** After a take: pass a wake on, if there is another message and another sleeper. */
@@ -266,24 +260,20 @@ STRAIT_INLINE int64_t strait_try_recv(struct strait_rx *rx, void *to, uint32_t s
     struct strait_place place;
     uint64_t head;
     uint32_t bytes;
-    int r;
 
     if (STRAIT_UNLIKELY(*rx->home == 0))
         return -ECHILD;
-    if (STRAIT_UNLIKELY(rx->peeked != 0) && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
-        return -EBUSY;
-    do {
-        while (STRAIT_UNLIKELY(strait_ring_find(&rx->end, &place) < 0)) {
-            r = strait_rx_empty(rx);
-            if (r < 0)
-                return r;
-        }
-        head = strait_load64_relaxed(&place.slot->head);
-        bytes = strait_head_bytes(head);
-        if (STRAIT_UNLIKELY(bytes > size || bytes > rx->slot_bytes || strait_head_flags(head) != 0))
-            return strait_rx_odd(rx, &place, head, size);
-    } while (strait_ring_take(&rx->end, &place) < 0);
-    strait_payload_read(to, strait_slot_payload(place.slot), bytes);
+    if (STRAIT_UNLIKELY(rx->peeked != 0) || STRAIT_UNLIKELY(!strait_ring_find_fast(&rx->end, &place)))
+        return strait_try_recv_slow(rx, to, size, info);
+    head = strait_load64_relaxed(&place.slot->head);
+    bytes = strait_head_bytes(head);
+    if (STRAIT_UNLIKELY(bytes > size || bytes > rx->slot_bytes || strait_head_flags(head) != 0) ||
+        STRAIT_UNLIKELY(strait_ring_take(&rx->end, &place) < 0))
+        return strait_try_recv_slow(rx, to, size, info);
+    if (bytes == size) /* a size that the compiler knows needs no call */
+        strait_payload_read(to, strait_slot_payload(place.slot), size);
+    else
+        strait_payload_read(to, strait_slot_payload(place.slot), bytes);
     strait_ring_release(&place);
     if (info) {
         info->bytes = bytes;

@@ -99,9 +99,9 @@ STRAIT_INLINE uint16_t strait_head_flags(uint64_t head)
 /** claim, where the slot at the cursor was not simply free. */
 STRAIT_API int strait_ring_claim_slow(struct strait_ring_end *end, struct strait_place *place);
 
-/** Take a slot to write: 0, -EAGAIN full, -EPROTO a slot word that cannot be. A sole producer gets the same slot again
- * until it commits. */
-STRAIT_INLINE int strait_ring_claim(struct strait_ring_end *end, struct strait_place *place)
+/** claim, where the slot at the cursor is simply free; false: nothing has happened. Apart from the slow side, so that a
+ * place stays in registers. */
+STRAIT_INLINE bool strait_ring_claim_fast(struct strait_ring_end *end, struct strait_place *place)
 {
     struct strait_slot *slot = strait_ring_slot(end, end->cursor);
     uint64_t turn = end->cursor & STRAIT_TURN_MASK;
@@ -109,16 +109,23 @@ STRAIT_INLINE int strait_ring_claim(struct strait_ring_end *end, struct strait_p
     uint64_t word = strait_load64_acquire(&slot->word);
 
     if (STRAIT_UNLIKELY(word != turn))
-        return strait_ring_claim_slow(end, place);
+        return false;
     if (end->flags & STRAIT_RING_MANY_PRODUCERS) {
-        /* seq_cst [R5] -> [R6] strait_ring_find: the claim names its owner in the same step */
+        /* seq_cst [R5] -> [R6] strait_ring_take: the claim names its owner in the same step */
         if (!strait_cas64(&slot->word, &word, strait_slot_word(turn, STRAIT_SLOT_CLAIMED, end->owner)))
-            return strait_ring_claim_slow(end, place);
+            return false;
         end->cursor = strait_ring_next(end, end->cursor);
     }
     place->slot = slot;
     place->word = turn;
-    return 0;
+    return true;
+}
+
+/** Take a slot to write: 0, -EAGAIN full, -EPROTO a slot word that cannot be. A sole producer gets the same slot again
+ * until it commits. */
+STRAIT_INLINE int strait_ring_claim(struct strait_ring_end *end, struct strait_place *place)
+{
+    return strait_ring_claim_fast(end, place) ? 0 : strait_ring_claim_slow(end, place);
 }
 
 /** Publish a claimed slot. */
@@ -153,39 +160,47 @@ STRAIT_INLINE bool strait_ring_more_free(const struct strait_ring_end *end)
 /** find, where the slot at the cursor was not simply ready. */
 STRAIT_API int strait_ring_find_slow(struct strait_ring_end *end, struct strait_place *place);
 
-/** Look for the next message without taking it: 0, -EAGAIN none. place->word tells the attempts. */
-STRAIT_INLINE int strait_ring_find(struct strait_ring_end *end, struct strait_place *place)
+/** find, where the slot at the cursor is simply ready. */
+STRAIT_INLINE bool strait_ring_find_fast(const struct strait_ring_end *end, struct strait_place *place)
 {
     struct strait_slot *slot = strait_ring_slot(end, end->cursor);
     /* acquire [R3] <- [R1] strait_ring_commit, [R7] strait_ring_abort: payload follows word */
     uint64_t word = strait_load64_acquire(&slot->word);
 
     if (STRAIT_UNLIKELY((word & ~STRAIT_ATTEMPTS_MASK) != strait_slot_word(end->cursor, STRAIT_SLOT_READY, 0)))
-        return strait_ring_find_slow(end, place);
-    if (end->flags & STRAIT_RING_MANY_CONSUMERS) {
-        /* acquire [R8] <- [R9] strait_ring_sweep_end: a raised generation shows the RETURNED slots before it */
-        if (STRAIT_UNLIKELY(strait_load32_acquire(&end->ring->returned) != end->seen_returned))
-            return strait_ring_find_slow(end, place);
-    }
+        return false;
+    /* acquire [R8] <- [R9] strait_ring_sweep_end: a raised generation shows the RETURNED slots before it */
+    if ((end->flags & STRAIT_RING_MANY_CONSUMERS) &&
+        STRAIT_UNLIKELY(strait_load32_acquire(&end->ring->returned) != end->seen_returned))
+        return false;
     place->slot = slot;
     place->word = word;
-    return 0;
+    return true;
+}
+
+/** Look for the next message without taking it: 0, -EAGAIN none. place->word tells the attempts. */
+STRAIT_INLINE int strait_ring_find(struct strait_ring_end *end, struct strait_place *place)
+{
+    return strait_ring_find_fast(end, place) ? 0 : strait_ring_find_slow(end, place);
 }
 
 /** Make a found message ours: 0 and place->word is TAKEN (many consumers), -EAGAIN somebody was quicker: find again. */
 STRAIT_INLINE int strait_ring_take(struct strait_ring_end *end, struct strait_place *place)
 {
     if (end->flags & STRAIT_RING_MANY_CONSUMERS) {
-        uint64_t taken = (place->word & (STRAIT_TURN_MASK | STRAIT_ATTEMPTS_MASK)) |
-                         strait_slot_word(0, STRAIT_SLOT_TAKEN, end->owner);
-        /* seq_cst [R6] <- [R5] strait_ring_claim, [R11] claim: and names the taker in the same step */
-        if (!strait_cas64(&place->slot->word, &place->word, taken))
+        uint64_t seen = place->word;
+        uint64_t taken =
+            (seen & (STRAIT_TURN_MASK | STRAIT_ATTEMPTS_MASK)) | strait_slot_word(0, STRAIT_SLOT_TAKEN, end->owner);
+        /* seq_cst [R6] <- [R5] strait_ring_claim_fast, [R11] claim: and names the taker in the same step */
+        if (!strait_cas64(&place->slot->word, &seen, taken))
             return -EAGAIN;
         place->word = taken;
+        /* a RETURNED slot lies behind the cursor */
+        if (place->slot != strait_ring_slot(end, end->cursor) ||
+            (taken & STRAIT_TURN_MASK) != (end->cursor & STRAIT_TURN_MASK))
+            return 0;
     }
-    if (place->slot == strait_ring_slot(end, end->cursor) &&
-        (place->word & STRAIT_TURN_MASK) == (end->cursor & STRAIT_TURN_MASK))
-        end->cursor = strait_ring_next(end, end->cursor);
+    end->cursor = strait_ring_next(end, end->cursor);
     return 0;
 }
 
