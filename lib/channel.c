@@ -62,8 +62,9 @@ static int claim_open(struct strait_tx *tx, struct strait_place *place)
 {
     int r = strait_ring_claim(&tx->end, place);
 
-    if (r == 0 && strait_tx_shut(tx)) {
-        strait_ring_abort(&tx->end, place);
+    if ((r == 0 || r == -EAGAIN) && strait_tx_shut(tx)) {
+        if (r == 0)
+            strait_ring_abort(&tx->end, place);
         return -EPIPE;
     }
     return r;
@@ -76,8 +77,6 @@ static int claim_place(struct strait_tx *tx, struct strait_place *place)
 
     if (r != -EAGAIN || !tx->drop_oldest)
         return r;
-    if (strait_tx_shut(tx)) /* nothing is dropped for a closed channel */
-        return -EPIPE;
     r = strait_ring_claim_oldest(&tx->end, place);
     if (r > 0)
         strait_add64_relaxed(&tx->endpoint->view.shared->dropped_oldest, 1);
@@ -348,12 +347,14 @@ static void give_back(struct strait_rx *rx, const struct strait_place *place)
 /* A message that recv does not take as it is. */
 static int64_t refuse(struct strait_rx *rx, struct strait_place *place, uint64_t head, uint32_t size)
 {
-    if (strait_head_bytes(head) > rx->slot_bytes) {
+    if (strait_head_bytes(head) > rx->slot_bytes || strait_head_flags(head) & ~STRAIT_MSG_REQUEST) {
         if (strait_ring_take(&rx->end, place) < 0)
             return -EAGAIN;
         give_back(rx, place);
-        return strait_fail(-EBADMSG, "channel %s: a peer wrote a message of %u bytes into a slot of %u; dropped",
-                           rx->endpoint->name, strait_head_bytes(head), rx->slot_bytes);
+        return strait_fail(
+            -EBADMSG,
+            "channel %s: a peer wrote a message that cannot be (%u bytes in a slot of %u, flags %#x); dropped",
+            rx->endpoint->name, strait_head_bytes(head), rx->slot_bytes, strait_head_flags(head));
     }
     if (strait_head_flags(head) & STRAIT_MSG_REQUEST)
         return strait_fail(-EPROTOTYPE, "channel %s: the next message carries a reply: peek, accept, answer, release",
@@ -502,6 +503,19 @@ int strait_peek(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_
     return (int)strait_wait(&wait, deadline_ns);
 }
 
+/* The end of the lane that a slot lies in; a receiver may have turned to another lane since its peek. */
+static const struct strait_ring_end *end_of(const struct strait_rx *rx, const struct strait_slot *slot)
+{
+    const unsigned char *at = (const unsigned char *)slot;
+
+    for (uint32_t i = 0; i < rx->lanes && rx->lanes > 1; i++) {
+        const struct strait_ring_end *end = &rx->endpoint->ends[i];
+        if (at >= end->slots && (size_t)(at - end->slots) < ((size_t)end->mask + 1) * end->stride)
+            return end;
+    }
+    return &rx->end;
+}
+
 int strait_release(struct strait_rx *rx, struct strait_msg *msg)
 {
     bool many = rx->end.flags & STRAIT_RING_MANY_CONSUMERS;
@@ -518,10 +532,11 @@ int strait_release(struct strait_rx *rx, struct strait_msg *msg)
     }
     strait_ring_release(&msg->place);
     rx->peeked--;
-    rx->unrung = true;
     /* Jobs are released in any order, so half-ring boundaries say little about space: look each time. */
-    if (many || rx->lanes > 1 || strait_ring_half(&rx->end, msg->place.slot))
-        strait_rx_half(rx);
+    if (many && !rx->busy)
+        strait_bell_ring(&end_of(rx, msg->place.slot)->ring->writable, 1, rx->fence);
+    else
+        strait_rx_released(rx, msg->place.slot);
     msg->place.slot = NULL;
     return 0;
 }

@@ -172,7 +172,7 @@ static struct strait_segment *find_attached(const char *path)
 {
     struct stat st;
 
-    if (stat(path, &st) < 0)
+    if (lstat(path, &st) < 0)
         return NULL;
     for (struct strait_segment *s = attached; s; s = s->next)
         if (s->map.device == st.st_dev && s->map.inode == st.st_ino)

@@ -6,6 +6,7 @@
 
 #include "endpoint.h"
 #include "error.h"
+#include "lease.h"
 #include "reply.h"
 
 /* ---- caller: request ---- */
@@ -71,6 +72,16 @@ static void ring_worker(struct strait_reply_rx *r)
     r->unrung = 0;
 }
 
+/* Will nobody take a request any more: the workers have gone, or the channel was closed before one came? */
+static bool deserted(const struct strait_endpoint *e)
+{
+    uint32_t status = strait_endpoint_status(e);
+
+    if (status & STRAIT_CHANNEL_NO_RECEIVERS)
+        return true;
+    return (status & STRAIT_CHANNEL_CLOSED) && strait_set_count(&e->view.shared->receivers) == 0;
+}
+
 /* No part is there: -EAGAIN, or why none will come. */
 static int no_part(struct strait_reply_rx *r)
 {
@@ -85,9 +96,7 @@ static int no_part(struct strait_reply_rx *r)
         return -EOWNERDEAD; /* only a lie can take it from us */
     switch (strait_reply_state(word)) {
     case STRAIT_REPLY_OPEN:
-        if (!(strait_endpoint_status(r->tx->endpoint) & STRAIT_CHANNEL_NO_RECEIVERS))
-            return -EAGAIN;
-        return -EPIPE;
+        return deserted(r->tx->endpoint) ? -EPIPE : -EAGAIN;
     case STRAIT_REPLY_BUSY:
         return -EAGAIN;
     default: /* DONE, FAILED: whatever came before is in the ring */

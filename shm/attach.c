@@ -64,15 +64,20 @@ static int take_lease(struct strait_segment_map *map)
     return r == -EAGAIN ? -EUSERS : r < 0 ? r : 0;
 }
 
+/* Admin. The collector died between its mark and the unlink: finish for it. */
+static void finish_collection(struct strait_segment_map *map)
+{
+    if (strait_segment_named(map))
+        unlink(map->path);
+}
+
 static int join_admin(struct strait_segment_map *map)
 {
     struct strait_header *h = strait_segment_header(map);
 
     if (strait_load32_acquire(&h->gone) == STRAIT_GONE_NO) /* acquire [G2] <- [G1] collect_admin */
         return take_lease(map);
-    /* Its collector died between the mark and the unlink: finish for it. */
-    if (strait_segment_named(map))
-        unlink(map->path);
+    finish_collection(map);
     return AGAIN;
 }
 
@@ -97,6 +102,27 @@ static int join(struct strait_segment_map *map, const char *path, bool prefault,
     return r;
 }
 
+/* The name is taken, but perhaps by a file whose collector died before it could unlink it. AGAIN or -EEXIST. */
+static int clear_gone(const char *path, uint64_t until_ns)
+{
+    struct strait_segment_map map;
+    struct strait_misfit misfit;
+    int r = strait_segment_open(&map, path, true, false, &misfit);
+
+    if (r < 0)
+        return r == -ENOENT ? AGAIN : -EEXIST;
+    r = strait_admin_enter(&map, until_ns);
+    if (r == 0) {
+        /* acquire [G4] <- [G1] collect_admin */
+        r = strait_load32_acquire(&strait_segment_header(&map)->gone) == STRAIT_GONE_YES ? AGAIN : -EEXIST;
+        if (r == AGAIN)
+            finish_collection(&map);
+        strait_admin_leave(&map);
+    }
+    strait_segment_close(&map);
+    return r == AGAIN ? AGAIN : -EEXIST;
+}
+
 int strait_attach_map(struct strait_segment_map *map, const char *path, enum strait_attach_how how,
                       const struct strait_segment_shape *shape, uint64_t until_ns, struct strait_misfit *misfit)
 {
@@ -106,8 +132,8 @@ int strait_attach_map(struct strait_segment_map *map, const char *path, enum str
         r = how == STRAIT_ATTACH_CREATE ? -ENOENT : join(map, path, shape->prefault, until_ns, misfit);
         if (r == -ENOENT && how != STRAIT_ATTACH_OPEN) {
             r = create(map, path, shape, until_ns);
-            if (r == -EEXIST && how == STRAIT_ATTACH_EITHER)
-                r = AGAIN; /* somebody was quicker: join theirs */
+            if (r == -EEXIST) /* somebody was quicker: join theirs, or leave it at that */
+                r = how == STRAIT_ATTACH_EITHER ? AGAIN : clear_gone(path, until_ns);
         }
         if (r == AGAIN && strait_now_ns() >= until_ns)
             r = -ETIMEDOUT;

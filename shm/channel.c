@@ -269,6 +269,36 @@ static int take_roles(const struct strait_channel_view *view, enum strait_role r
     return r;
 }
 
+/* Does no ring hold anything that somebody could still receive? */
+static bool rings_empty(const struct strait_channel_view *view)
+{
+    uint32_t counts[8];
+    struct strait_ring_end end;
+
+    for (uint32_t i = 0; i < view->rings; i++) {
+        if (strait_channel_end(view, i, &end) < 0)
+            return false;
+        strait_ring_count(&end, counts);
+        if (counts[STRAIT_SLOT_FREE] + counts[STRAIT_SLOT_VOID] != end.mask + 1)
+            return false;
+    }
+    return true;
+}
+
+/* Who comes to a channel that everybody has left begins afresh: those who were there before are not "gone" for it. What
+ * they left unread is still to be had. */
+static void begin_afresh(const struct strait_channel_view *view, enum strait_role role)
+{
+    struct strait_channel *c = view->shared;
+
+    if (strait_set_count(&c->senders) || strait_set_count(&c->receivers) || strait_set_count(&c->holders))
+        return;
+    if (role == STRAIT_ROLE_SENDER)
+        strait_store32_relaxed(&c->had_receivers, 0);
+    else if (rings_empty(view))
+        strait_store32_relaxed(&c->had_senders, 0);
+}
+
 int strait_channel_enter(const struct strait_channel_view *view, enum strait_role role, uint32_t *ring)
 {
     struct strait_channel *c = view->shared;
@@ -276,6 +306,7 @@ int strait_channel_enter(const struct strait_channel_view *view, enum strait_rol
 
     if (r < 0)
         return r;
+    begin_afresh(view, role);
     strait_set_add(set_of(c, role), view->map->lease);
     if (role == STRAIT_ROLE_SENDER)
         strait_store32_relaxed(&c->had_senders, 1);
@@ -307,6 +338,11 @@ static void wake_all(const struct strait_channel_view *view)
     strait_bell_wake_all(&view->shared->readable);
     for (uint32_t i = 0; i < view->rings; i++)
         strait_bell_wake_all(&ring_at(view, i)->writable);
+    for (uint32_t i = 0; i < view->replies; i++) {
+        struct strait_reply *reply = (struct strait_reply *)(void *)(view->map->base + view->replies_off) + i;
+        if (strait_bell_count(strait_load64_relaxed(&reply->readable.sleepers)))
+            strait_bell_wake_all(&reply->readable); /* a caller whose worker may never come */
+    }
 }
 
 void strait_channel_close(const struct strait_channel_view *view)

@@ -90,16 +90,34 @@ static int find_room(const struct strait_segment_map *map, uint64_t bytes, uint6
     return -ENOSPC;
 }
 
+/* Where the first object behind `from` begins, or the segment ends. */
+static uint64_t next_object(const struct strait_segment_map *map, uint64_t from)
+{
+    uint64_t next = map->bytes;
+    struct strait_object o;
+
+    for (uint32_t i = 0; i < map->directory_max; i++)
+        if (strait_directory_at(map, i, &o) == 0 && o.offset >= from && o.offset < next)
+            next = o.offset;
+    return next;
+}
+
 void strait_directory_space(const struct strait_segment_map *map, uint64_t *free_bytes, uint64_t *longest)
 {
-    uint64_t run = 0;
+    uint64_t at = map->arena_off;
     struct strait_object o;
 
     *free_bytes = *longest = 0;
-    for (uint64_t at = map->arena_off; at < map->bytes; at += STRAIT_PAGE) {
-        run = overlap(map, at, STRAIT_PAGE, &o) < 0 ? run + STRAIT_PAGE : 0;
-        *free_bytes += run ? STRAIT_PAGE : 0;
-        *longest = run > *longest ? run : *longest;
+    while (at < map->bytes) {
+        uint64_t end;
+        if (overlap(map, at, STRAIT_PAGE, &o) == 0) {
+            at = o.bytes ? o.offset + o.bytes : map->bytes;
+            continue;
+        }
+        end = next_object(map, at);
+        *free_bytes += end - at;
+        *longest = end - at > *longest ? end - at : *longest;
+        at = end;
     }
 }
 

@@ -104,14 +104,24 @@ static int place_tables(struct strait_segment_map *map, const struct strait_segm
     return 0;
 }
 
+/* Mapped through a description of its own: a mapping keeps its description, and with it the admin lock if that were held
+ * through it, alive after closefrom(3). */
 static int map_file(struct strait_segment_map *map, bool prefault)
 {
     int protection = map->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int flags = MAP_SHARED | (prefault ? MAP_POPULATE : 0);
-    void *base = mmap(NULL, map->bytes, protection, flags, map->fd, 0);
+    int flags = MAP_SHARED | (prefault ? MAP_POPULATE : 0), fd, error;
+    char path[FD_PATH_BYTES];
+    void *base;
 
-    if (base == MAP_FAILED)
+    fd_path(path, map->fd);
+    fd = open(path, (map->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    if (fd < 0)
         return -errno;
+    base = mmap(NULL, map->bytes, protection, flags, fd, 0);
+    error = errno;
+    close(fd);
+    if (base == MAP_FAILED)
+        return -error;
     map->base = base;
     /* a forked child must not hold the segment, and a core dump must not carry it */
     if (madvise(base, map->bytes, MADV_DONTFORK) < 0)

@@ -48,7 +48,7 @@ static int64_t spin_crowded(const struct strait_wait *w)
 
 static int64_t spin(const struct strait_wait *w, uint64_t deadline_ns)
 {
-    uint64_t began = strait_now_ns(), budget = w->busy ? STRAIT_FOREVER : spin_budget(w->mood), ns = 0;
+    uint64_t began = strait_now_ns(), budget = w->busy ? STRAIT_FOREVER : spin_budget(w->mood), ns = 0, looked = 0;
     int64_t r = -EAGAIN;
 
     if (w->map->cpus < 2 && !w->busy)
@@ -61,6 +61,10 @@ static int64_t spin(const struct strait_wait *w, uint64_t deadline_ns)
             r = w->step(w->arg);
         }
         ns = strait_now_ns() - began;
+        if (w->busy && r == -EAGAIN && ns - looked >= STRAIT_SLEEP_NS) { /* who never sleeps must look, too */
+            strait_sweep_after_sleep(w->map, STRAIT_SLEEP_NS, strait_after_ns(SWEEP_PATIENCE_NS));
+            looked = ns;
+        }
     }
     if (!w->busy)
         learn(w->mood, r != -EAGAIN, ns);
@@ -126,33 +130,37 @@ static int64_t sleep_once(const struct strait_wait *w, uint64_t until_ns, uint64
     return r;
 }
 
+/* We leave without having taken anything: a wake that we had was somebody's, pass it on. */
+static int64_t leave(const struct strait_wait *w, int woken, int error)
+{
+    if (woken == 0 || woken == -EINTR)
+        strait_bell_wake(w->bell, 1);
+    return error;
+}
+
 static int64_t sleep_until(const struct strait_wait *w, uint64_t deadline_ns)
 {
+    int woken = -EAGAIN;
+
     for (;;) {
         uint64_t now = strait_now_ns(), bound;
-        int woken = -EAGAIN;
         int64_t r;
 
         if (now >= deadline_ns)
-            return -ETIMEDOUT;
+            return leave(w, woken, -ETIMEDOUT);
         bound = w->mood->idle < IDLE_SLEEPS ? STRAIT_SLEEP_NS : STRAIT_SLEEP_QUIET_NS;
+        woken = -EAGAIN;
         r = sleep_once(w, deadline_ns - now < bound ? deadline_ns : now + bound, now, &woken);
         if (r != -EAGAIN)
             return r;
-        if (woken == -ETIMEDOUT) {
-            w->mood->idle++;
+        w->mood->idle = woken == -ETIMEDOUT ? w->mood->idle + 1 : 0;
+        if (woken == -ETIMEDOUT)
             strait_sweep_after_sleep(w->map, bound, strait_after_ns(SWEEP_PATIENCE_NS));
-        } else {
-            w->mood->idle = 0;
-        }
         r = w->step(w->arg);
         if (r != -EAGAIN)
             return r;
-        if (woken == -EINTR || (woken == 0 && strait_now_ns() >= deadline_ns)) {
-            /* We leave without having taken anything: the wake was somebody's, pass it on. */
-            strait_bell_wake(w->bell, 1);
-            return woken == -EINTR ? -EINTR : -ETIMEDOUT;
-        }
+        if (woken == -EINTR)
+            return leave(w, woken, -EINTR);
     }
 }
 
