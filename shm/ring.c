@@ -23,9 +23,10 @@ static uint32_t patience(const struct strait_ring_end *end)
     return 4 * (end->mask + 1) + 64;
 }
 
+/* Forwards only: who lags would otherwise overwrite, step by step, the very hint that could help it. */
 static void hint(uint64_t *shared, uint64_t cursor)
 {
-    if (((uint32_t)cursor & (HINT_STEPS - 1)) == 0)
+    if (((uint32_t)cursor & (HINT_STEPS - 1)) == 0 && (int64_t)(cursor - strait_load64_relaxed(shared)) > 0)
         strait_store64_relaxed(shared, cursor);
 }
 
@@ -220,6 +221,7 @@ void strait_ring_init(struct strait_ring *ring, unsigned char *slots, uint64_t s
     ring->stride = stride;
     ring->flags = flags;
     ring->node = -1;
+    ring->tail_hint = ring->head_hint = turn << STRAIT_TURN_SHIFT;
     ring->writable.mode = STRAIT_BELL_ASYM; /* a stream should not pay a fence; who sleeps often turns to FENCE */
     if (turn == 0)
         return;
