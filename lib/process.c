@@ -275,3 +275,27 @@ int strait_sweep_dead(struct strait_segment *segment)
     int r = strait_process_check(segment);
     return r < 0 ? r : strait_sweep(&segment->map, strait_after_ns(segment->patience_ns));
 }
+
+/* ---- deaths ---- */
+
+static void (*death_hook)(const struct strait_death *death);
+
+static void tell_death(const struct strait_segment_map *map, const struct strait_left_behind *what)
+{
+    struct strait_death death = {.segment = map->path,
+                                 .lease = what->lease,
+                                 .pid = what->pid,
+                                 .program = what->program,
+                                 .voided = what->voided,
+                                 .returned = what->returned};
+    if (death_hook)
+        death_hook(&death);
+}
+
+void strait_on_death(void (*hook)(const struct strait_death *death))
+{
+    strait_process_lock();
+    death_hook = hook;
+    strait_swept_hook = hook ? tell_death : NULL;
+    strait_process_unlock();
+}

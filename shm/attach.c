@@ -145,8 +145,10 @@ int strait_attach_map(struct strait_segment_map *map, const char *path, enum str
 
 void strait_detach_map(struct strait_segment_map *map, uint64_t until_ns)
 {
+    struct strait_left_behind nothing = {0};
+
     if (map->lease && strait_admin_enter(map, until_ns) == 0) {
-        strait_sweep_objects(map, map->lease);
+        strait_sweep_objects(map, map->lease, &nothing);
         strait_lease_give(map);
         strait_admin_leave(map);
     }

@@ -387,7 +387,8 @@ static void sweep_roles(struct strait_ring *ring, uint32_t dead)
     }
 }
 
-void strait_channel_sweep(const struct strait_channel_view *view, uint32_t dead, struct strait_ring_bury *bury)
+void strait_channel_sweep(const struct strait_channel_view *view, uint32_t dead, struct strait_ring_bury *bury,
+                          struct strait_ring_swept *total)
 {
     struct strait_channel *c = view->shared;
     struct strait_ring_swept swept = {0, 0};
@@ -402,6 +403,8 @@ void strait_channel_sweep(const struct strait_channel_view *view, uint32_t dead,
     }
     strait_add64_relaxed(&c->voided, swept.voided);
     strait_add64_relaxed(&c->redelivered, swept.returned);
+    total->voided += swept.voided;
+    total->returned += swept.returned;
     strait_set_remove(&c->senders, dead);
     strait_set_remove(&c->receivers, dead);
     strait_set_remove(&c->holders, dead);

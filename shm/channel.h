@@ -80,8 +80,9 @@ uint32_t strait_channel_parties(const struct strait_channel_view *view);
 
 /* ---- death. Admin, the lease probed since ---- */
 
-/** Remove a dead lease from the rings, roles, sets and bells. */
-void strait_channel_sweep(const struct strait_channel_view *view, uint32_t dead, struct strait_ring_bury *bury);
+/** Remove a dead lease from the rings, roles, sets and bells; *swept is added to. */
+void strait_channel_sweep(const struct strait_channel_view *view, uint32_t dead, struct strait_ring_bury *bury,
+                          struct strait_ring_swept *swept);
 
 /** Keep a message whose receivers died too often. Idempotent for the same slot and turn. */
 void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, const struct strait_ring_end *end,

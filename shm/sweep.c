@@ -2,6 +2,7 @@
 #include "sweep.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "admin.h"
 #include "directory.h"
@@ -35,18 +36,22 @@ static void bury(struct strait_ring_bury *how, const struct strait_ring_end *end
     }
 }
 
-static void sweep_channel(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease)
+static void sweep_channel(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease,
+                          struct strait_left_behind *what)
 {
+    struct strait_ring_swept swept = {0, 0};
     struct strait_channel_view view;
     struct burial burial = {{bury}, &view, lease};
 
     if (strait_channel_view(map, object, &view) < 0)
         return;                       /* damaged: there is nothing in it that could be believed; verify says so */
     strait_reply_sweep(&view, lease); /* first: a job goes back into the ring only once its reply is OPEN again */
-    strait_channel_sweep(&view, lease, &burial.how);
+    strait_channel_sweep(&view, lease, &burial.how, &swept);
+    what->voided += swept.voided;
+    what->returned += swept.returned;
 }
 
-void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease)
+void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease, struct strait_left_behind *what)
 {
     for (uint32_t i = 0; i < map->directory_max; i++) {
         struct strait_object object;
@@ -55,12 +60,22 @@ void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease)
         if (r == -ENOENT)
             continue;
         if (r == 0 && object.kind == STRAIT_KIND_CHANNEL)
-            sweep_channel(map, &object, lease);
+            sweep_channel(map, &object, lease, what);
         strait_directory_unrefer(map, i, lease);
     }
 }
 
 /* ---- all leases ---- */
+
+void (*strait_swept_hook)(const struct strait_segment_map *map, const struct strait_left_behind *what);
+
+static void introduce(const struct strait_segment_map *map, uint32_t dead, struct strait_left_behind *what)
+{
+    const struct strait_lease_cell *cell = strait_segment_lease(map, dead);
+
+    *what = (struct strait_left_behind){.lease = dead, .pid = strait_load32_relaxed(&cell->pid)};
+    memcpy(what->program, cell->program, sizeof what->program - 1);
+}
 
 int strait_sweep_admin(struct strait_segment_map *map)
 {
@@ -68,8 +83,12 @@ int strait_sweep_admin(struct strait_segment_map *map)
     int n = 0;
 
     for (uint32_t dead = 0; (dead = strait_lease_next_dead(map, dead + 1)) != 0; n++) {
-        strait_sweep_objects(map, dead);
+        struct strait_left_behind what;
+        introduce(map, dead, &what);
+        strait_sweep_objects(map, dead, &what);
         strait_lease_buried(map, dead);
+        if (strait_swept_hook)
+            strait_swept_hook(map, &what);
         strait_add64_relaxed(&h->sweeps, 1);
     }
     return n;

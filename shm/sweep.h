@@ -5,9 +5,19 @@
 
 #include "segment.h"
 
+/** What one dead process left behind, for people. */
+struct strait_left_behind {
+    uint32_t lease, pid;
+    char program[STRAIT_PROGRAM_BYTES];
+    uint32_t voided, returned; /* slots */
+};
+
+/** Private: called for every lease that this process has swept, inside the admin section. NULL = nobody asks. */
+extern void (*strait_swept_hook)(const struct strait_segment_map *map, const struct strait_left_behind *what);
+
 /** Sweep every object of one lease that is dead (probed under this admin section) or leaving (ours). Admin. The index
- * stays taken. */
-void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease);
+ * stays taken. *what counts on. */
+void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease, struct strait_left_behind *what);
 
 /** Sweep all dead leases and free their indices: how many there were. Admin. */
 int strait_sweep_admin(struct strait_segment_map *map);

@@ -59,6 +59,21 @@ STRAIT_API int strait_segment_remove(const char *name, const char *directory);
  */
 STRAIT_API int strait_sweep_dead(struct strait_segment *segment);
 
+/** A process that died attached, and what was undone for it. */
+struct strait_death {
+    const char *segment; /**< path */
+    uint32_t lease, pid; /**< pid in the namespace of the dead */
+    const char *program;
+    uint32_t voided;   /**< messages that it was writing: never visible to anybody */
+    uint32_t returned; /**< messages that it was reading: delivered again */
+};
+
+/**
+ * Call `hook` whenever this process has swept a dead one; NULL = no more. It runs inside the admin section, in whichever
+ * thread found the death: be quick, call nothing of strait. One hook a process.
+ */
+STRAIT_API void strait_on_death(void (*hook)(const struct strait_death *death));
+
 STRAIT_END_DECLS
 
 #endif
