@@ -60,6 +60,11 @@ static bool wanted(const struct step_trace *t, uint64_t n, uint32_t stride, bool
     return changes_only ? n == 0 : n % (stride ? stride : 1) == 0;
 }
 
+static bool hopeless(const struct worker *w, const struct point *p)
+{
+    return __atomic_load_n(&w->t->scene[p->scene_index].failures, __ATOMIC_RELAXED) >= EXPLORE_GIVE_UP;
+}
+
 static void explore_kills(struct worker *w, struct point p, uint32_t part)
 {
     const struct scene *sc = p.scene;
@@ -69,7 +74,7 @@ static void explore_kills(struct worker *w, struct point p, uint32_t part)
         bool changes_only = t.n > (sc->window_max ? sc->window_max : SCENE_WINDOW);
         uint64_t skipped = 0;
         p.trace = &t;
-        for (p.n = part; p.n <= t.n; p.n += parts) {
+        for (p.n = part; p.n <= t.n && !hopeless(w, &p); p.n += parts) {
             if (wanted(&t, p.n, w->options->stride, changes_only))
                 runner_point(w->r, &p);
             else
@@ -108,13 +113,13 @@ static void explore_schedules(struct worker *w, struct point p)
         bool changes_only = a.n > SCENE_WINDOW;
         p.trace = &a;
         p.trace_b = &b;
-        for (p.n = 0; p.n < a.n; p.n++)
+        for (p.n = 0; p.n < a.n && !hopeless(w, &p); p.n++)
             if (wanted(&a, p.n, w->options->pair_stride, changes_only))
                 for (int how = SCHEDULE_B_THEN_A; how <= SCHEDULE_KILL_B; how++) {
                     p.schedule = (enum schedule)how;
                     runner_point(w->r, &p);
                 }
-        if (w->options->two_most)
+        if (w->options->two_most && !hopeless(w, &p))
             explore_two(w, p);
         w->t->scene[p.scene_index].window = a.n;
     }

@@ -7,6 +7,7 @@
 
 #define EXPLORE_SCENES   512
 #define EXPLORE_FAILURES 48
+#define EXPLORE_GIVE_UP  24 /* failures of one scene, after which the rest of it is left out */
 
 struct explore_options {
     uint32_t jobs;        /* workers, each on a core of its own while there are enough; 0 = 2 */

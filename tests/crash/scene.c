@@ -29,6 +29,7 @@ struct flight {
 struct runner {
     uint32_t worker, next;
     uint64_t serial;
+    const struct scene *hangs; /* the last scene of which a point hung every time: no more second chances */
     void (*report)(void *, const struct point *, const struct stage *, uint64_t rip);
     void *arg;
     struct flight flight[SCENE_FLIGHT];
@@ -81,9 +82,11 @@ static void survive(const struct scene *sc, struct stage *st, bool prepares, boo
         }
         gate_open(&st->prepared);
     }
-    if (!checks)
+    if (!checks) { /* stays there, idle, until it is killed as well */
+        gate_wait(&st->go, UINT64_MAX / 2);
         _exit(0);
-    if (!sc->asleep)
+    }
+    if (prepares && !sc->asleep)
         gate_wait(&st->go, UINT64_MAX / 2);
     sc->check(st, sc->arg);
     _exit(0);
@@ -102,6 +105,8 @@ static void perform(const struct scene *sc, struct stage *st, int who)
     int result = sc->act(st, sc->arg, who);
     step_end();
     a->result = result;
+    if (sc->after)
+        sc->after(st, sc->arg, who);
     gate_open(&a->returned);
     gate_wait(&st->leave, UINT64_MAX / 2);
     if (sc->leave)
@@ -151,12 +156,14 @@ static void flight_end(struct runner *r, struct flight *f)
     if (st->object[0])
         shm_unlink(st->object);
     f->used = false;
-    if (st->verdict == VERDICT_HUNG && f->point.tries < RETRIES) {
+    if (st->verdict == VERDICT_HUNG && f->point.tries < RETRIES && r->hangs != f->point.scene) {
         struct point again = f->point;
         again.tries++;
         runner_point(r, &again);
         return;
     }
+    if (st->verdict == VERDICT_HUNG)
+        r->hangs = f->point.scene;
     r->report(r->arg, &f->point, st, f->rip);
 }
 
@@ -201,11 +208,6 @@ static int stage_begin(struct runner *r, struct flight *f)
         return -errno;
     if (!gate_or_death(&f->st->prepared, f->survivor))
         return -EPROTO;
-    int status;
-    if (sc->fresh) {
-        reap(f->survivor, step_now_ns() + SETUP_NS, &status);
-        f->survivor = 0;
-    }
     return 0;
 }
 
@@ -321,7 +323,9 @@ static void play_two(struct flight *f, struct step *a, struct step *b)
 static int survivor_go(struct flight *f)
 {
     const struct scene *sc = f->point.scene;
-    if (sc->fresh && !f->st->verdict) {
+    if (sc->fresh) {
+        if (f->survivor > 0)
+            kill_and_reap(f->survivor);
         f->survivor = fork_child();
         if (f->survivor == 0)
             survive(sc, f->st, false, true);
@@ -329,6 +333,7 @@ static int survivor_go(struct flight *f)
             return -errno;
     }
     f->deadline_ns = step_now_ns() + (sc->check_ns ? sc->check_ns : SCENE_CHECK_NS);
+    f->st->decided_ns = step_now_ns();
     gate_open(&f->st->go);
     return 0;
 }

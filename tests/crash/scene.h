@@ -22,7 +22,9 @@ struct scene {
     bool (*prepare)(struct stage *st, const void *arg);
     bool (*enter)(struct stage *st, const void *arg, int actor);
     int (*act)(struct stage *st, const void *arg, int actor);
-    /* after act, when the schedule lets the actor live: give everything back */
+    /* outside the window: act has returned, write down what it brought. May be null */
+    void (*after)(struct stage *st, const void *arg, int actor);
+    /* when the schedule lets the actor live: give everything back. May be null */
     void (*leave)(struct stage *st, const void *arg, int actor);
     /* reports by stage_fail. Of a scene that is `asleep` it sets st->sleeping, sleeps in the operation under test, and
      * only then waits for st->go. */

@@ -47,15 +47,15 @@ struct actor {
 };
 
 struct stage {
-    uint32_t prepared; /* gate: survivor -> worker */
-    uint32_t sleeping; /* survivor: from here on, its first futex call is the one under test */
-    uint32_t go;       /* gate: worker -> survivor: the fates are decided */
-    uint32_t leave;    /* gate: worker -> actors */
-    uint32_t done;     /* gate: survivor -> worker: the verdict stands */
-    uint32_t verdict;  /* enum verdict */
-    uint32_t strict;   /* worker: the slow checks too */
-    uint32_t unused;
-    uint64_t serial; /* unique in the machine: names and values are made from it */
+    uint32_t prepared;   /* gate: survivor -> worker */
+    uint32_t sleeping;   /* survivor: from here on, its first futex call is the one under test */
+    uint32_t go;         /* gate: worker -> survivor: the fates are decided */
+    uint32_t leave;      /* gate: worker -> actors */
+    uint32_t done;       /* gate: survivor -> worker: the verdict stands */
+    uint32_t verdict;    /* enum verdict */
+    uint64_t serial;     /* unique in the machine: names are made from it */
+    uint64_t decided_ns; /* worker: when `go` was opened */
+    uint64_t waited_ns;  /* survivor: how long it took to learn of the death, where it had to wait */
     struct actor actor[STAGE_ACTORS];
     char object[64]; /* POSIX shared-memory name to remove afterwards, or "" */
     char text[STAGE_TEXT];

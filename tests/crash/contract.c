@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * The crash contract, tried out: every row of docs/CRASH_CONTRACT.md in every state that makes a difference, killed at
+ * every instruction, and pairs of operations that preempt each other.
+ *
+ *   contract [--quick] [--jobs N] [--stride N] [--only TEXT] [--kills | --schedules] [--list] [--table] [--json]
+ *
+ * --quick is what the test suite runs: every instruction that changes something, and some others.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cast.h"
+#include "explore.h"
+#include "report.h"
+
+#define ONE  STRAIT_ONE
+#define MANY STRAIT_MANY
+#define LAST ((UINT64_C(1) << 40) - 2)
+
+/* A state says which kinds of channel it is tried on. */
+static const struct {
+    const char *name;
+    enum strait_ends senders, receivers;
+    enum strait_full full;
+} kinds[] = {
+    {"1-1", ONE, ONE, STRAIT_FULL_WAIT},
+    {"n-1", MANY, ONE, STRAIT_FULL_WAIT},
+    {"1-n", ONE, MANY, STRAIT_FULL_WAIT},
+    {"n-n", MANY, MANY, STRAIT_FULL_WAIT},
+    {"1-1 drop-oldest", ONE, ONE, STRAIT_FULL_DROP_OLDEST},
+    {"n-n drop-oldest", MANY, MANY, STRAIT_FULL_DROP_OLDEST},
+};
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
+
+enum { DEPTH = 4 };
+
+static const struct state {
+    const char *name;
+    uint64_t first_turn;
+    uint32_t turned, unread;
+    enum sleeper sleeper;
+} states[] = {
+    {"empty", 0, 0, 0, AWAKE},
+    {"one message", 0, 1, 1, AWAKE},
+    {"full", 0, 2, DEPTH, AWAKE},
+    {"three, last slot", 0, 3, 3, AWAKE},
+    {"full, turn wraps", LAST, 6, DEPTH, AWAKE},
+    {"three, turn wraps", LAST, 7, 3, AWAKE},
+    {"empty, receiver asleep", 0, 1, 0, RECEIVER_ASLEEP},
+    {"full, sender asleep", 0, 1, DEPTH, SENDER_ASLEEP},
+};
+enum { EMPTY, SINGLE, FULL, THREE, FULL_WRAP, THREE_WRAP, RX_ASLEEP, TX_ASLEEP, STATES };
+#define BIT(s) (1u << (s))
+
+/* Which states an operation is tried in. */
+static const struct {
+    const struct operation *op;
+    unsigned states;
+} rows[] = {
+    {&op_send, BIT(EMPTY) | BIT(SINGLE) | BIT(FULL) | BIT(THREE) | BIT(FULL_WRAP) | BIT(THREE_WRAP) | BIT(RX_ASLEEP)},
+    {&op_send_many, BIT(EMPTY) | BIT(THREE) | BIT(THREE_WRAP) | BIT(RX_ASLEEP)},
+    {&op_claim, BIT(EMPTY) | BIT(FULL) | BIT(THREE_WRAP)},
+    {&op_commit, BIT(EMPTY) | BIT(THREE_WRAP) | BIT(RX_ASLEEP)},
+    {&op_abort, BIT(SINGLE) | BIT(THREE_WRAP) | BIT(RX_ASLEEP)},
+    {&op_recv, BIT(EMPTY) | BIT(SINGLE) | BIT(FULL) | BIT(THREE) | BIT(FULL_WRAP) | BIT(THREE_WRAP) | BIT(TX_ASLEEP)},
+    {&op_recv_many, BIT(SINGLE) | BIT(FULL) | BIT(THREE_WRAP) | BIT(TX_ASLEEP)},
+    {&op_peek, BIT(SINGLE) | BIT(FULL) | BIT(THREE_WRAP)},
+    {&op_release, BIT(SINGLE) | BIT(FULL) | BIT(THREE_WRAP) | BIT(TX_ASLEEP)},
+    {&op_send_blocked, BIT(FULL)},
+    {&op_recv_blocked, BIT(EMPTY)},
+    {&op_tx_close, BIT(SINGLE) | BIT(RX_ASLEEP)},
+    {&op_rx_close, BIT(SINGLE) | BIT(TX_ASLEEP)},
+    {&op_tx_open, BIT(SINGLE)},
+    {&op_rx_open, BIT(SINGLE)},
+    {&op_shut, BIT(SINGLE)},
+};
+
+static const struct {
+    const struct operation *a, *b;
+    unsigned states;
+} pairs[] = {
+    {&op_send, &op_send, BIT(EMPTY) | BIT(THREE_WRAP) | BIT(FULL)},
+    {&op_send, &op_recv, BIT(EMPTY) | BIT(SINGLE) | BIT(FULL)},
+    {&op_recv, &op_send, BIT(SINGLE) | BIT(FULL) | BIT(FULL_WRAP)},
+    {&op_recv, &op_recv, BIT(SINGLE) | BIT(THREE_WRAP)},
+    {&op_peek, &op_recv, BIT(SINGLE) | BIT(FULL)},
+    {&op_peek, &op_peek, BIT(THREE)},
+    {&op_release, &op_send, BIT(FULL) | BIT(FULL_WRAP)},
+    {&op_send, &op_peek, BIT(SINGLE)},
+    {&op_commit, &op_send, BIT(EMPTY)},
+    {&op_commit, &op_recv, BIT(EMPTY)},
+    {&op_abort, &op_recv, BIT(SINGLE) | BIT(THREE_WRAP)},
+    {&op_abort, &op_send, BIT(THREE)},
+    {&op_claim, &op_recv, BIT(SINGLE)},
+    {&op_send_many, &op_recv_many, BIT(THREE)},
+    {&op_send, &op_shut, BIT(SINGLE)},
+    {&op_send, &op_recv_blocked, BIT(EMPTY)},
+    {&op_recv, &op_send_blocked, BIT(FULL)},
+};
+
+static struct scene scenes[EXPLORE_SCENES];
+static struct play plays[EXPLORE_SCENES];
+static struct setting settings[EXPLORE_SCENES];
+static char names[EXPLORE_SCENES][80], pair_rows[EXPLORE_SCENES][48];
+static size_t scenes_n;
+
+/* Two actors cannot both be the sole one; drop-oldest never waits, so nobody sleeps there for room. */
+static bool possible(size_t kind, const struct state *s, const struct operation *a, const struct operation *b)
+{
+    unsigned both = b ? (a->roles | a->takes) & (b->roles | b->takes) : 0;
+    bool drops = kinds[kind].full == STRAIT_FULL_DROP_OLDEST;
+    if (((both & ROLE_SENDER) && kinds[kind].senders == ONE) ||
+        ((both & ROLE_RECEIVER) && kinds[kind].receivers == ONE))
+        return false;
+    return !(drops && (s->sleeper == SENDER_ASLEEP || a == &op_send_blocked || b == &op_send_blocked));
+}
+
+static void add_scene(size_t kind, const struct state *s, const struct operation *a, const struct operation *b,
+                      bool fresh)
+{
+    size_t i = scenes_n;
+    if (i == EXPLORE_SCENES || !possible(kind, s, a, b))
+        return;
+    settings[i] = (struct setting){.senders = kinds[kind].senders,
+                                   .receivers = kinds[kind].receivers,
+                                   .full = kinds[kind].full,
+                                   .depth = DEPTH,
+                                   .first_turn = s->first_turn,
+                                   .turned = s->turned,
+                                   .unread = s->unread,
+                                   .sleeper = s->sleeper};
+    plays[i] = (struct play){&settings[i], {a, b}};
+    snprintf(names[i], sizeof(names[i]), "%s, %s%s", kinds[kind].name, s->name, fresh ? ", newcomer looks" : "");
+    snprintf(pair_rows[i], sizeof(pair_rows[i]), "%s%s%s", a->row, b ? " / " : "", b ? b->row : "");
+    scenes[i] = (struct scene){.row = b ? pair_rows[i] : a->row,
+                               .state = names[i],
+                               .arg = &plays[i],
+                               .prepare = play_prepare,
+                               .enter = play_enter,
+                               .act = play_act,
+                               .after = play_after,
+                               .leave = play_leave,
+                               .check = play_check,
+                               .asleep = s->sleeper != AWAKE,
+                               .pair = b != NULL,
+                               .fresh = fresh};
+    scenes_n++;
+}
+
+static void build(void)
+{
+    for (size_t r = 0; r < sizeof(rows) / sizeof(*rows); r++)
+        for (unsigned s = 0; s < STATES; s++)
+            for (size_t k = 0; k < KINDS && (rows[r].states & BIT(s)); k++) {
+                add_scene(k, &states[s], rows[r].op, NULL, false);
+                if (s == THREE_WRAP && k < 4)
+                    add_scene(k, &states[s], rows[r].op, NULL, true);
+            }
+    for (size_t r = 0; r < sizeof(pairs) / sizeof(*pairs); r++)
+        for (unsigned s = 0; s < STATES; s++)
+            for (size_t k = 0; k < KINDS && (pairs[r].states & BIT(s)); k++)
+                add_scene(k, &states[s], pairs[r].a, pairs[r].b, false);
+}
+
+struct flags {
+    struct explore_options explore;
+    bool list, table, json;
+};
+
+static int parse(int argc, char **argv, struct flags *f)
+{
+    f->explore = (struct explore_options){
+        .jobs = 2, .stride = 1, .pair_stride = 2, .two_most = 64, .kills = true, .schedules = true};
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
+        if (!strcmp(a, "--quick"))
+            f->explore.stride = 16, f->explore.pair_stride = 24, f->explore.two_most = 4;
+        else if (!strcmp(a, "--kills"))
+            f->explore.schedules = false;
+        else if (!strcmp(a, "--schedules"))
+            f->explore.kills = false;
+        else if (!strcmp(a, "--list"))
+            f->list = true;
+        else if (!strcmp(a, "--table"))
+            f->table = true;
+        else if (!strcmp(a, "--json"))
+            f->json = true;
+        else if (!strcmp(a, "--jobs") && *value)
+            f->explore.jobs = (uint32_t)atoi(argv[++i]);
+        else if (!strcmp(a, "--stride") && *value)
+            f->explore.stride = f->explore.pair_stride = (uint32_t)atoi(argv[++i]);
+        else if (!strcmp(a, "--only") && *value)
+            f->explore.only = argv[++i];
+        else
+            return fprintf(stderr, "contract: unknown option %s\n", a), -EINVAL;
+    }
+    f->explore.progress = isatty(2) && !f->json;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct flags f = {0};
+    if (parse(argc, argv, &f) < 0)
+        return 2;
+    build();
+    for (size_t i = 0; f.list && i < scenes_n; i++)
+        printf("%s: %s\n", scenes[i].row, scenes[i].state);
+    if (f.list)
+        return 0;
+    if (!step_supported()) {
+        printf("SKIPPED: this machine's single-stepping is not known to the harness\n");
+        return 77;
+    }
+    struct totals *t = explore(scenes, scenes_n, &f.explore);
+    if (!t)
+        return 1;
+    report_failures(f.json ? stderr : stdout, scenes, t);
+    if (f.table)
+        report_scenes(stdout, scenes, scenes_n, t);
+    if (f.json)
+        report_json(stdout, scenes, scenes_n, t);
+    else
+        report_summary(stdout, t);
+    bool failed = explore_failed(t) != 0 || (t->points == 0 && t->schedules == 0);
+    explore_free(t);
+    return failed;
+}
