@@ -100,7 +100,7 @@ static bool empty(const struct strait_set *set)
 
 static bool bell_clean(const struct strait_bell *bell)
 {
-    return (uint32_t)bell->sleepers == 0;
+    return (uint32_t)bell->sleepers == 0; /* counts of the current epoch */
 }
 
 static bool ring_clean(const struct audit *a, struct stage *st, const struct strait_ring *ring)
@@ -110,6 +110,8 @@ static bool ring_clean(const struct audit *a, struct stage *st, const struct str
             return stage_fail(st, VERDICT_LEAKED, "%u slots are left in state %u", ring_slots(a, ring, state), state);
     if (ring->producer || ring->consumer)
         return stage_fail(st, VERDICT_LEAKED, "leases %u and %u are left as sole ends", ring->producer, ring->consumer);
+    if (!bell_clean(&ring->writable))
+        return stage_fail(st, VERDICT_LEAKED, "somebody is left counted asleep at a ring");
     return true;
 }
 
@@ -122,13 +124,13 @@ static bool channel_clean(const struct audit *a, struct stage *st, const struct 
             return false;
     if (!empty(&c->senders) || !empty(&c->receivers) || !empty(&c->holders))
         return stage_fail(st, VERDICT_LEAKED, "somebody is left in the channel's sets");
-    if (!bell_clean(&c->readable) || !bell_clean(&c->writable))
+    if (!bell_clean(&c->readable))
         return stage_fail(st, VERDICT_LEAKED, "somebody is left counted asleep at the channel");
     for (uint32_t i = 0; i < c->replies; i++) {
         if ((replies[i].word & STRAIT_REPLY_STATE_MASK) != STRAIT_REPLY_FREE)
             return stage_fail(st, VERDICT_LEAKED, "reply %u is left in state %u", i,
                               (unsigned)(replies[i].word & STRAIT_REPLY_STATE_MASK));
-        if (!bell_clean(&replies[i].readable) || !bell_clean(&replies[i].writable))
+        if (!bell_clean(&replies[i].readable) || !bell_clean(&replies[i].ring.writable))
             return stage_fail(st, VERDICT_LEAKED, "somebody is left counted asleep at reply %u", i);
     }
     return true;
@@ -152,9 +154,5 @@ bool audit_clean(const struct audit *a, struct stage *st, uint32_t attached)
             !channel_clean(a, st, (const struct strait_channel *)(const void *)(a->base + e->offset)))
             return false;
     }
-    for (uint32_t i = 1; i < STRAIT_LEASES; i++)
-        for (unsigned w = 0; w < STRAIT_WAITS; w++)
-            if (lease_cell(a, i)->waits[w].thread)
-                return stage_fail(st, VERDICT_LEAKED, "lease %u is left with a wait record", i);
     return true;
 }

@@ -26,29 +26,45 @@ static void add(uint64_t *to, uint64_t n)
     __atomic_fetch_add(to, n, __ATOMIC_RELAXED);
 }
 
-static void report(void *arg, const struct point *p, const struct stage *st, uint64_t rip)
+static void write_down(struct failure *f, const struct point *p, const struct stage *st, uint64_t rip)
+{
+    *f = (struct failure){
+        .scene = (uint32_t)p->scene_index, .verdict = st->verdict, .schedule = p->schedule, .n = p->n, .m = p->m};
+    symbol_name(rip, f->where, sizeof(f->where));
+    memcpy(f->text, st->text, sizeof(f->text));
+}
+
+static void add_most(uint64_t *to, uint64_t n)
+{
+    uint64_t was = __atomic_load_n(to, __ATOMIC_RELAXED);
+    while (was < n && !__atomic_compare_exchange_n(to, &was, n, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
+static void report(void *arg, const struct point *p, const struct stage *st, uint64_t rip, bool again)
 {
     struct worker *w = arg;
     struct totals *t = w->t;
     struct scene_result *of = &t->scene[p->scene_index];
     bool kill = p->schedule == SCHEDULE_KILL;
+    if (again) {
+        uint64_t i = __atomic_fetch_add(&t->late_n, 1, __ATOMIC_RELAXED);
+        if (i < EXPLORE_FAILURES)
+            write_down(&t->late[i], p, st, rip);
+        return;
+    }
     add(kill ? &t->points : &t->schedules, 1);
     add(kill ? &of->points : &of->schedules, 1);
-    add(&t->retried, (uint64_t)p->tries);
+    add(&t->verdicts[st->verdict], 1);
+    add_most(&t->waited_ns, st->waited_ns);
     if (p->trace && p->n < p->trace->n && rip != p->trace->rip[p->n])
         add(&of->elsewhere, 1);
-    add(&t->verdicts[st->verdict], 1);
     if (st->verdict == VERDICT_GOOD)
         return;
     add(&of->failures, 1);
     uint64_t i = __atomic_fetch_add(&t->failures_n, 1, __ATOMIC_RELAXED);
-    if (i >= EXPLORE_FAILURES)
-        return;
-    struct failure *f = &t->failures[i];
-    *f = (struct failure){
-        .scene = (uint32_t)p->scene_index, .verdict = st->verdict, .schedule = p->schedule, .n = p->n, .m = p->m};
-    symbol_name(rip, f->where, sizeof(f->where));
-    memcpy(f->text, st->text, sizeof(f->text));
+    if (i < EXPLORE_FAILURES)
+        write_down(&t->failures[i], p, st, rip);
 }
 
 /* Is instruction n worth a stop: on the stride, or next to a change. */
@@ -165,7 +181,7 @@ static void work(struct worker *w, uint32_t index)
         CPU_SET(cpu, &one); /* the stepper and its victim on one core: no wake-up of another one in each step */
         sched_setaffinity(0, sizeof(one), &one);
     }
-    w->r = runner_new(index, report, w);
+    w->r = runner_new(report, w);
     if (!w->r)
         _exit(1);
     struct point p;

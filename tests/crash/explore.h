@@ -35,11 +35,13 @@ struct scene_result {
 
 /** In shared memory: every worker adds to it. */
 struct totals {
-    uint64_t points, schedules, retried, scenes_done;
+    uint64_t points, schedules, scenes_done;
     uint64_t verdicts[VERDICTS];
-    uint64_t item; /* next piece of work */
-    uint64_t failures_n;
+    uint64_t item;      /* next piece of work */
+    uint64_t waited_ns; /* longest wait of a survivor for a death to be noticed, or for its next send or receive */
+    uint64_t failures_n, late_n;
     struct failure failures[EXPLORE_FAILURES]; /* the first ones */
+    struct failure late[EXPLORE_FAILURES];     /* points that were late once and good when tried again */
     struct scene_result scene[EXPLORE_SCENES];
     double seconds;
 };

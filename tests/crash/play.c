@@ -294,8 +294,10 @@ bool play_alive(struct stage *st, const struct setting *s)
         int r;
         if (!probe_send(st, value, &r))
             return false;
-        if (r == -EPIPE && l->closed)
+        if (r == -EPIPE && l->closed) {
+            strait_sweep_dead(me.segment);
             break;
+        }
         if (r == -EPIPE || (r == 0 && l->closed == 2))
             return stage_fail(st, VERDICT_BROKEN, "the next send: %s", strait_strerror(r));
         struct ledger_entry *e = ledger_expect(l, value);
@@ -336,7 +338,7 @@ void play_epilogue(struct stage *st)
 {
     struct audit a;
     char name[STRAIT_NAME_BYTES];
-    if (st->verdict || (st->serial % 4 == 0 && !join_again(st)))
+    if (st->verdict || (st->flavour % 4 == 0 && !join_again(st)))
         return;
     cast_leave();
     if (!audit_open(&a, st))
@@ -359,10 +361,11 @@ void play_check(struct stage *st, const void *arg)
     if (newcomer && (!cast_attach(st, STRAIT_OPEN_ONLY) || !cast_open(st, s, ROLE_RECEIVER)))
         return;
     judge(st, p, newcomer);
+    /* a channel that everybody has left begins afresh: a newcomer waits for senders, not for their end */
     /* mostly nobody calls anything, and the survivor's own waits must find the death; now and then a supervisor sweeps */
-    if (st->serial % 8 == 1 && strait_sweep_dead(me.segment) < 0)
+    if (st->flavour % 8 == 1 && strait_sweep_dead(me.segment) < 0)
         stage_fail(st, VERDICT_BROKEN, "sweep: %s", strait_error());
-    if (me.rx && !me.tx && st->serial % 4 == 0 && !wait_for_pipe(st))
+    if (me.rx && !me.tx && !newcomer && st->flavour % 4 == 0 && !wait_for_pipe(st))
         return;
     if (!play_alive(st, s) || !ledger_close(st))
         return;

@@ -18,20 +18,20 @@ static bool alike(const struct failure *a, const struct failure *b)
     return a->scene == b->scene && a->verdict == b->verdict && a->schedule == b->schedule && !strcmp(a->text, b->text);
 }
 
-void report_failures(FILE *to, const struct scene *scenes, const struct totals *t)
+static void tell(FILE *to, const struct scene *scenes, const struct failure *list, uint64_t n, const char *what)
 {
-    uint64_t n = t->failures_n < EXPLORE_FAILURES ? t->failures_n : EXPLORE_FAILURES;
+    n = n < EXPLORE_FAILURES ? n : EXPLORE_FAILURES;
     for (uint64_t i = 0; i < n; i++) {
-        const struct failure *f = &t->failures[i];
+        const struct failure *f = &list[i];
         bool told = false;
         uint64_t times = 1;
         for (uint64_t k = 0; k < i; k++)
-            told = told || alike(f, &t->failures[k]);
+            told = told || alike(f, &list[k]);
         for (uint64_t k = i + 1; k < n; k++)
-            times += alike(f, &t->failures[k]);
+            times += alike(f, &list[k]);
         if (told)
             continue;
-        fprintf(to, "%s: %s: %s at instruction %llu", scenes[f->scene].row, scenes[f->scene].state,
+        fprintf(to, "%s: %s: %s%s at instruction %llu", scenes[f->scene].row, scenes[f->scene].state, what,
                 verdict_name((enum verdict)f->verdict), (ull)f->n);
         if (f->schedule >= SCHEDULE_TWO)
             fprintf(to, "/%llu", (ull)f->m);
@@ -40,6 +40,12 @@ void report_failures(FILE *to, const struct scene *scenes, const struct totals *
             fprintf(to, " and %llu more", (ull)times - 1);
         fprintf(to, ": %s\n", f->text);
     }
+}
+
+void report_failures(FILE *to, const struct scene *scenes, const struct totals *t)
+{
+    tell(to, scenes, t->failures, t->failures_n, "");
+    tell(to, scenes, t->late, t->late_n, "tried again, once ");
 }
 
 void report_scenes(FILE *to, const struct scene *scenes, size_t n, const struct totals *t)
@@ -60,9 +66,10 @@ void report_summary(FILE *to, const struct totals *t)
         "kill points tried %llu, schedules tried %llu, lost %llu, duplicated %llu, torn %llu, hung %llu, other %llu",
         (ull)t->points, (ull)t->schedules, (ull)t->verdicts[VERDICT_LOST], (ull)t->verdicts[VERDICT_DUPLICATED],
         (ull)t->verdicts[VERDICT_TORN], (ull)t->verdicts[VERDICT_HUNG], (ull)rest);
-    if (t->retried)
-        fprintf(to, ", tried again because late %llu", (ull)t->retried);
-    fprintf(to, " (%.1f s, %.0f a second)\n", t->seconds, (double)(t->points + t->schedules) / t->seconds);
+    if (t->late_n)
+        fprintf(to, ", tried again because late %llu", (ull)t->late_n);
+    fprintf(to, ", longest wait of a survivor %.0f ms (%.1f s, %.0f a second)\n", (double)t->waited_ns / 1e6,
+            t->seconds, (double)(t->points + t->schedules) / t->seconds);
 }
 
 static void json_text(FILE *to, const char *text)
@@ -79,8 +86,9 @@ static void json_text(FILE *to, const char *text)
 
 void report_json(FILE *to, const struct scene *scenes, size_t n, const struct totals *t)
 {
-    fprintf(to, "{\"points\":%llu,\"schedules\":%llu,\"retried\":%llu,\"seconds\":%.2f,\"verdicts\":{", (ull)t->points,
-            (ull)t->schedules, (ull)t->retried, t->seconds);
+    fprintf(to,
+            "{\"points\":%llu,\"schedules\":%llu,\"retried\":%llu,\"waited_ms\":%.1f,\"seconds\":%.2f,\"verdicts\":{",
+            (ull)t->points, (ull)t->schedules, (ull)t->late_n, (double)t->waited_ns / 1e6, t->seconds);
     for (int v = VERDICT_GOOD; v < VERDICTS; v++)
         fprintf(to, "%s\"%s\":%llu", v ? "," : "", verdict_name((enum verdict)v), (ull)t->verdicts[v]);
     fprintf(to, "},\"scenes\":[");

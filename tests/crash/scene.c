@@ -27,21 +27,19 @@ struct flight {
 };
 
 struct runner {
-    uint32_t worker, next;
+    uint32_t next;
     uint64_t serial;
     const struct scene *hangs; /* the last scene of which a point hung every time: no more second chances */
-    void (*report)(void *, const struct point *, const struct stage *, uint64_t rip);
+    runner_report *report;
     void *arg;
     struct flight flight[SCENE_FLIGHT];
 };
 
-struct runner *runner_new(uint32_t worker, void (*report)(void *, const struct point *, const struct stage *, uint64_t),
-                          void *arg)
+struct runner *runner_new(runner_report *report, void *arg)
 {
     struct runner *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
-    r->worker = worker;
     r->report = report;
     r->arg = arg;
     r->serial = ((uint64_t)getpid() << 32);
@@ -158,13 +156,14 @@ static void flight_end(struct runner *r, struct flight *f)
     f->used = false;
     if (st->verdict == VERDICT_HUNG && f->point.tries < RETRIES && r->hangs != f->point.scene) {
         struct point again = f->point;
+        r->report(r->arg, &f->point, st, f->rip, true);
         again.tries++;
         runner_point(r, &again);
         return;
     }
     if (st->verdict == VERDICT_HUNG)
         r->hangs = f->point.scene;
-    r->report(r->arg, &f->point, st, f->rip);
+    r->report(r->arg, &f->point, st, f->rip, false);
 }
 
 static struct flight *flight_take(struct runner *r)
@@ -201,6 +200,7 @@ static int stage_begin(struct runner *r, struct flight *f)
 {
     const struct scene *sc = f->point.scene;
     stage_reset(f->st, ++r->serial);
+    f->st->flavour = (uint32_t)(((f->point.n + 31 * f->point.m) * UINT64_C(0x9E3779B97F4A7C15)) >> 40);
     f->survivor = fork_child();
     if (f->survivor == 0)
         survive(sc, f->st, true, !sc->fresh);
@@ -347,10 +347,10 @@ int runner_point(struct runner *r, const struct point *p)
     f->rip = 0;
     f->deadline_ns = 0;
     int rc = stage_begin(r, f);
+    if (!rc && p->schedule != SCHEDULE_KILL) /* B first: A may need a peer to enter */
+        rc = actor_begin(f, &b, 1);
     if (!rc)
         rc = actor_begin(f, &a, 0);
-    if (!rc && p->schedule != SCHEDULE_KILL)
-        rc = actor_begin(f, &b, 1);
     if (!rc && p->scene->asleep)
         rc = sleeper_wait(f);
     if (!rc && p->schedule == SCHEDULE_KILL)
@@ -397,12 +397,16 @@ static struct watched watch(const struct stage *st)
 int runner_record(struct runner *r, const struct point *p, int actor, struct step_trace *t)
 {
     struct flight *f = flight_take(r);
-    struct step s = {0};
+    struct step s = {0}, peer = {0};
     f->used = true;
     f->point = *p;
     int rc = stage_begin(r, f);
-    if (!rc)
-        rc = actor_begin(f, &s, actor);
+    if (!rc && p->scene->pair)
+        rc = actor_begin(f, actor == 1 ? &s : &peer, 1);
+    if (!rc && actor == 0)
+        rc = actor_begin(f, &s, 0);
+    else if (!rc)
+        rc = actor_begin(f, &peer, 0);
     if (!rc && p->scene->asleep)
         rc = sleeper_wait(f);
     if (!rc) {
@@ -419,7 +423,10 @@ int runner_record(struct runner *r, const struct point *p, int actor, struct ste
         actor_run(f, &s, actor);
     if (!rc)
         actor_end(f, &s, actor, true);
+    if (!rc && p->scene->pair)
+        actor_end(f, &peer, 1 - actor, true);
     step_kill(&s);
+    step_kill(&peer);
     if (rc)
         stage_fail(f->st, VERDICT_BROKEN, "the operation cannot be recorded: %s", strerror(-rc));
     survivor_go(f);

@@ -64,9 +64,10 @@ struct point {
 
 struct runner;
 
-/** One worker's state; `report` gets each finished point. */
-struct runner *runner_new(uint32_t worker,
-                          void (*report)(void *, const struct point *, const struct stage *, uint64_t rip), void *arg);
+/** Gets each finished point. `again`: it was late, and will be tried once more; only the last try counts. */
+typedef void runner_report(void *arg, const struct point *p, const struct stage *st, uint64_t rip, bool again);
+
+struct runner *runner_new(runner_report *report, void *arg);
 void runner_free(struct runner *r);
 
 /** Runs one point; its verdict comes through `report`, now or later. 0, or -errno when it could not be set up. */

@@ -53,6 +53,7 @@ struct stage {
     uint32_t leave;      /* gate: worker -> actors */
     uint32_t done;       /* gate: survivor -> worker: the verdict stands */
     uint32_t verdict;    /* enum verdict */
+    uint32_t flavour;    /* a number made from the point: which of several checks; the same when it is tried again */
     uint64_t serial;     /* unique in the machine: names are made from it */
     uint64_t decided_ns; /* worker: when `go` was opened */
     uint64_t waited_ns;  /* survivor: how long it took to learn of the death, where it had to wait */
