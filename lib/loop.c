@@ -398,14 +398,16 @@ void strait_loop_destroy(struct strait_loop *loop)
 {
     if (!loop)
         return;
-    if (!strait_loop_forked(loop)) {
+    if (strait_loop_forked(loop)) {
+        loop->method->forget(loop->io);
+    } else {
         loop->closing = true;
         while (loop->pending) {
             strait_loop_cancel_all(loop);
             strait_loop_step(loop, strait_after_ns(STRAIT_LOOP_RETRY_NS));
         }
         loop->method->close(loop->io);
-    } /* else the ring is the parent's: nothing of it was mapped here */
+    }
     munmap(loop->alive, STRAIT_LOOP_PAGE);
     free(loop);
 }

@@ -29,6 +29,8 @@ struct strait_io_method {
     int (*open)(uint32_t ops, void **io, const char **why);
     /* Only with nothing in flight. */
     void (*close)(void *io);
+    /* In a forked child: lets go of the parent's descriptors, without a word to the kernel about its operations. */
+    void (*forget)(void *io);
     /* 0, or -EAGAIN and nothing was started. */
     int (*start)(void *io, struct strait_op *op);
     /* 0: the op will complete soon, with -ECANCELED or its result. -EAGAIN: nothing was asked. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Newer than Debian 12's liburing 2.3. */
 #define STRAIT_IORING_OP_FUTEX_WAIT 51
@@ -138,6 +139,15 @@ static void strait_uring_close(void *io)
     free(self);
 }
 
+/* The ring's memory was not mapped into the child, but its descriptor was inherited, and would keep the parent's ring. */
+static void strait_uring_forget(void *io)
+{
+    struct strait_uring *self = io;
+
+    close(self->ring.ring_fd);
+    free(self);
+}
+
 /* Moves the completions that are there into the loop. Only remembers them: no done runs here. */
 static uint32_t strait_uring_harvest(struct strait_uring *self)
 {
@@ -260,6 +270,7 @@ const struct strait_io_method strait_uring_method = {
     .name = "uring",
     .open = strait_uring_open,
     .close = strait_uring_close,
+    .forget = strait_uring_forget,
     .start = strait_uring_start,
     .cancel = strait_uring_cancel,
     .wait = strait_uring_wait,

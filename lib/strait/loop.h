@@ -57,6 +57,7 @@ STRAIT_API int strait_loop_create(struct strait_loop **loop, uint32_t ops);
 /**
  * Cancels what is in flight, waits until the kernel has let go of every buffer, calls each `done` with -ECANCELED (or with
  * its result, if that came first) and frees the loop. Not from inside a `done`. Blocks as long as a file system that hangs.
+ * In a forked child it only lets go of what was inherited; no done is called.
  */
 STRAIT_API void strait_loop_destroy(struct strait_loop *loop);
 
