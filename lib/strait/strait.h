@@ -6,6 +6,7 @@
 #include <strait/blocking.h>
 #include <strait/channel.h>
 #include <strait/error.h>
+#include <strait/fetch.h>
 #include <strait/loop.h>
 #include <strait/reply.h>
 #include <strait/segment.h>
