@@ -193,6 +193,7 @@ int main(int argc, char **argv)
     }
     for (; optind < argc; optind++)
         add(&list, argv[optind]);
+    signal(SIGPIPE, SIG_IGN); /* a reader of our output that leaves early does not keep us from cleaning up */
     raise_file_limit();
     status = o.demo ? demo(&o) : fetch(&o, &list);
     for (uint32_t i = 0; i < list.n; i++)
