@@ -309,7 +309,11 @@ static int drained(struct strait_rx *rx)
     ends[rx->lane] = rx->end;
     for (uint32_t i = 0; i < rx->lanes && all; i++)
         all = strait_ring_drained(&ends[i]);
-    return all ? -EPIPE : -EAGAIN;
+    if (!all)
+        return -EAGAIN;
+    /* Another receiver may have gone to sleep over a message that was still taken then: pass the end on. */
+    strait_bell_wake(rx->bell, 1);
+    return -EPIPE;
 }
 
 /* Nothing at the cursor: 1 if there is something after all, -EAGAIN, -EPIPE if nothing will come. */

@@ -80,7 +80,7 @@ STRAIT_API int strait_answer_accept(struct strait_rx *rx, const struct strait_ms
 
 /**
  * Send one part; flags: STRAIT_MSG_LAST ends the answer, STRAIT_MSG_ERROR says that it is an error. 0, -EPIPE the caller
- * has gone, -EMSGSIZE, -ETIMEDOUT, -EAGAIN, -EINTR. After LAST (or -EPIPE) the answer is closed.
+ * has gone (perhaps after it had read the whole answer), -EMSGSIZE, -ETIMEDOUT, -EAGAIN, -EINTR. After LAST (or -EPIPE) the answer is closed.
  */
 STRAIT_API int strait_answer_send(struct strait_answer *answer, uint16_t tag, uint16_t flags, const void *data,
                                   uint32_t bytes, uint64_t deadline_ns);
