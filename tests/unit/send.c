@@ -220,7 +220,7 @@ static void batch(void)
     char back[6][48];
 
     for (uint16_t i = 0; i < 6; i++) {
-        out[i] = (struct strait_out){"abcdef" + i, 1, i};
+        out[i] = (struct strait_out){&"abcdef"[i], 1, i};
         in[i] = (struct strait_in){.data = back[i], .size = 48};
     }
     CHECK_IS(strait_send_many(tx, out, 0, STRAIT_NOW), 0);
