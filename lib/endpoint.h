@@ -8,6 +8,8 @@
 #include "strait/channel.h"
 #include "wait.h"
 
+struct strait_await;
+
 struct strait_endpoint {
     struct strait_segment *segment;
     struct strait_channel_view view;
@@ -16,6 +18,7 @@ struct strait_endpoint {
     struct strait_ring_end *ends; /* senders: one; receivers: one for each ring; ours to free */
     uint32_t ends_n;
     struct strait_mood mood;
+    struct strait_await *awaits;  /* asleep in a loop for this handle. The handle's thread */
     struct strait_endpoint *next; /* registry mutex */
     char name[STRAIT_NAME_BYTES];
 };
@@ -24,10 +27,6 @@ struct strait_endpoint {
  * sentence. */
 int strait_endpoint_open(struct strait_endpoint *endpoint, struct strait_segment *segment, const char *name,
                          const struct strait_channel_options *options, enum strait_role role, bool may_create);
-
-/** Make a channel's object and publish it. Admin. 0 or -errno with a sentence. */
-int strait_endpoint_create(struct strait_segment *segment, const char *name,
-                           const struct strait_channel_options *options, struct strait_object *object);
 
 /** Leave the channel, unless another handle of this process has the same role. */
 void strait_endpoint_close(struct strait_endpoint *endpoint);

@@ -1,36 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An op's life: IDLE -> FLYING (a method has it; on the loop's list) -> READY (its result is known; in the queue of
- * those whose done is to be called) -> IDLE. Timers fly without a method. Deadlines are the loop's: it cancels what is
- * late, so a method needs none.
+ * those whose done is to be called) -> IDLE. Timers fly without a method; awaits are made of steps and bells (await.c); a
+ * bell that the method cannot wait for is a doorbell's. Deadlines are the loop's: it cancels what is late, so a method
+ * needs none.
  */
 #include "strait/loop.h"
 
+#include "await.h"
 #include "deadline.h"
-#include "method.h"
+#include "doorbell.h"
+#include "loop.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define STRAIT_LOOP_PAGE     4096
 #define STRAIT_LOOP_RETRY_NS UINT64_C(10000000) /* how soon destroy asks again for a cancel that found no room */
-
-enum strait_op_state { STRAIT_OP_IDLE = 0, STRAIT_OP_FLYING, STRAIT_OP_READY };
-enum strait_op_flags { STRAIT_OP_EXPIRED = 1, STRAIT_OP_CANCELLED = 2 };
-
-struct strait_loop {
-    const struct strait_io_method *method;
-    void *io;
-    uint32_t *alive;         /* in a page that a fork wipes */
-    struct strait_op *heap;  /* by deadline: flying ops that have one */
-    struct strait_op *first; /* flying */
-    struct strait_op *ready, **ready_end;
-    uint32_t pending; /* flying and ready */
-    bool closing;
-    volatile bool stop; /* a signal handler may set it */
-};
 
 static _Thread_local const char *strait_loop_excuse = "";
 
@@ -41,12 +31,28 @@ const char *strait_loop_why(void)
 
 const char *strait_loop_backend(const struct strait_loop *loop)
 {
-    return loop->method->name;
+    return loop->rung->name;
+}
+
+const char *strait_loop_probe(void)
+{
+    const struct strait_rung *rung;
+    void *io;
+
+    if (strait_ladder_open(2, &rung, &io, &strait_loop_excuse) < 0)
+        return NULL;
+    rung->method->close(io);
+    return rung->name;
 }
 
 uint32_t strait_loop_pending(const struct strait_loop *loop)
 {
-    return loop->pending;
+    return loop->pending - loop->own;
+}
+
+struct strait_ward *strait_loop_ward(struct strait_loop *loop)
+{
+    return &loop->ward;
 }
 
 void strait_loop_stop(struct strait_loop *loop)
@@ -57,11 +63,6 @@ void strait_loop_stop(struct strait_loop *loop)
 bool strait_op_pending(const struct strait_op *op)
 {
     return op->state != STRAIT_OP_IDLE;
-}
-
-static bool strait_loop_forked(const struct strait_loop *loop)
-{
-    return *loop->alive == 0;
 }
 
 int strait_loop_create(struct strait_loop **loop, uint32_t ops)
@@ -78,12 +79,15 @@ int strait_loop_create(struct strait_loop **loop, uint32_t ops)
     madvise(self->alive, STRAIT_LOOP_PAGE, MADV_WIPEONFORK);
     *self->alive = 1;
     self->ready_end = &self->ready;
-    self->method = &strait_uring_method;
-    error = self->method->open(ops, &self->io, &why);
+    self->outer = self->timer = -1;
+    error = strait_ladder_open(ops, &self->rung, &self->io, &why);
     if (error) {
         munmap(self->alive, STRAIT_LOOP_PAGE);
         goto fail;
     }
+    self->method = self->rung->method;
+    self->bells = !self->rung->thread && self->method->bells(self->io);
+    strait_loop_excuse = why;
     *loop = self;
     return 0;
 fail:
@@ -136,10 +140,121 @@ static void strait_loop_fly(struct strait_loop *loop, struct strait_op *op)
         op->next->link = &op->next;
     loop->first = op;
     loop->pending++;
+    loop->own += op->internal;
+}
+
+/* ---- letters from other threads ---- */
+
+static int strait_loop_listen(struct strait_loop *loop);
+
+static void strait_loop_heard(struct strait_op *op, int res)
+{
+    struct strait_loop *loop = op->loop;
+
+    strait_inbox_take(&loop->inbox);
+    if (res >= 0 && !loop->closing)
+        strait_loop_listen(loop); /* -EAGAIN: strait_loop_step reads letters, too, until it can listen again */
+}
+
+static int strait_loop_listen(struct strait_loop *loop)
+{
+    int error;
+
+    loop->ear.done = strait_loop_heard;
+    loop->ear.internal = true;
+    error = strait_op_prepare(loop, &loop->ear, STRAIT_OP_POLL, loop->inbox.fd, STRAIT_FOREVER);
+    if (error)
+        return error;
+    loop->ear.arg = POLLIN;
+    return strait_loop_start(loop, &loop->ear);
+}
+
+int strait_loop_inbox(struct strait_loop *loop, struct strait_inbox **inbox)
+{
+    int error = loop->listening ? 0 : strait_inbox_open(&loop->inbox);
+
+    if (error)
+        return error;
+    loop->listening = true;
+    if (loop->ear.state == STRAIT_OP_IDLE)
+        error = strait_loop_listen(loop);
+    *inbox = &loop->inbox;
+    return error;
+}
+
+/* ---- bells that a helper thread watches ---- */
+
+/* By the helper. */
+static void strait_loop_rung(struct strait_watch *watch)
+{
+    struct strait_op *op = (struct strait_op *)((char *)watch - offsetof(struct strait_op, watch));
+
+    strait_inbox_post(&op->loop->inbox, &watch->letter);
+}
+
+/* By the loop's thread. */
+static void strait_loop_rang(struct strait_letter *letter)
+{
+    struct strait_op *op = (struct strait_op *)((char *)letter - offsetof(struct strait_op, watch.letter));
+
+    strait_op_complete(op, 0);
+}
+
+static int strait_loop_watch(struct strait_loop *loop, struct strait_op *op)
+{
+    struct strait_inbox *inbox;
+    int error = strait_loop_inbox(loop, &inbox);
+
+    if (error == 0 && loop->doorbell == NULL)
+        error = strait_doorbell_open(&loop->doorbell);
+    if (error)
+        return error;
+    op->watch = (struct strait_watch){
+        .word = op->addr, .expected = op->arg, .rung = strait_loop_rung, .letter = {.read = strait_loop_rang}};
+    error = strait_doorbell_add(loop->doorbell, &op->watch);
+    if (error == 1)
+        strait_op_complete(op, 1);
+    return error < 0 ? error : 0;
+}
+
+/* ---- who does what ---- */
+
+static int strait_loop_begin(struct strait_loop *loop, struct strait_op *op)
+{
+    switch (op->kind) {
+    case STRAIT_OP_TIMER:
+        return 0;
+    case STRAIT_OP_AWAIT:
+        return strait_await_start(op);
+    case STRAIT_OP_BELL:
+        return loop->bells ? loop->method->start(loop->io, op) : strait_loop_watch(loop, op);
+    default:
+        return loop->method->start(loop->io, op);
+    }
+}
+
+/* 0: it will end soon, or has. */
+static int strait_loop_end(struct strait_loop *loop, struct strait_op *op)
+{
+    switch (op->kind) {
+    case STRAIT_OP_TIMER:
+        strait_op_complete(op, -ECANCELED);
+        return 0;
+    case STRAIT_OP_AWAIT:
+        return strait_await_cancel(op);
+    case STRAIT_OP_BELL:
+        if (loop->bells)
+            return loop->method->cancel(loop->io, op);
+        if (strait_doorbell_remove(loop->doorbell, &op->watch))
+            strait_op_complete(op, -ECANCELED);
+        return 0; /* else it has rung: its letter is in the inbox */
+    default:
+        return loop->method->cancel(loop->io, op);
+    }
 }
 
 /* Everything that starts an op ends here; the op's own fields are filled. */
-static int strait_loop_start(struct strait_loop *loop, struct strait_op *op)
+int strait_loop_start(struct strait_loop *loop, struct strait_op *op)
 {
     int error;
 
@@ -149,20 +264,21 @@ static int strait_loop_start(struct strait_loop *loop, struct strait_op *op)
         strait_op_complete(op, -ETIMEDOUT);
         return 0;
     }
-    error = op->kind == STRAIT_OP_TIMER ? 0 : loop->method->start(loop->io, op);
+    error = strait_loop_begin(loop, op);
     if (error) {
         strait_loop_unlink(op);
         op->state = STRAIT_OP_IDLE;
         loop->pending--;
+        loop->own -= op->internal;
         return error;
     }
-    if (op->deadline_ns != STRAIT_FOREVER)
+    if (op->deadline_ns != STRAIT_FOREVER && op->state == STRAIT_OP_FLYING)
         strait_deadline_add(&loop->heap, op);
     return 0;
 }
 
-static int strait_op_prepare(struct strait_loop *loop, struct strait_op *op, enum strait_op_kind kind, int fd,
-                             uint64_t deadline_ns)
+int strait_op_prepare(struct strait_loop *loop, struct strait_op *op, enum strait_op_kind kind, int fd,
+                      uint64_t deadline_ns)
 {
     if (strait_loop_forked(loop))
         return -ECHILD;
@@ -178,113 +294,6 @@ static int strait_op_prepare(struct strait_loop *loop, struct strait_op *op, enu
     return 0;
 }
 
-int strait_op_connect(struct strait_loop *loop, struct strait_op *op, int fd, const struct sockaddr *addr,
-                      uint32_t addr_bytes, uint64_t deadline_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_CONNECT, fd, deadline_ns);
-
-    if (error)
-        return error;
-    op->addr = (void *)(uintptr_t)addr;
-    op->bytes = addr_bytes;
-    return strait_loop_start(loop, op);
-}
-
-int strait_op_recv(struct strait_loop *loop, struct strait_op *op, int fd, void *to, uint32_t bytes,
-                   uint64_t deadline_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_RECV, fd, deadline_ns);
-
-    if (error)
-        return error;
-    op->addr = to;
-    op->bytes = bytes;
-    return strait_loop_start(loop, op);
-}
-
-int strait_op_send(struct strait_loop *loop, struct strait_op *op, int fd, const void *from, uint32_t bytes,
-                   uint64_t deadline_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_SEND, fd, deadline_ns);
-
-    if (error)
-        return error;
-    op->addr = (void *)(uintptr_t)from;
-    op->bytes = bytes;
-    return strait_loop_start(loop, op);
-}
-
-int strait_op_close(struct strait_loop *loop, struct strait_op *op, int fd)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_CLOSE, fd, STRAIT_FOREVER);
-
-    return error ? error : strait_loop_start(loop, op);
-}
-
-int strait_op_open(struct strait_loop *loop, struct strait_op *op, int dirfd, const char *path, uint32_t flags,
-                   uint64_t deadline_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_OPEN, dirfd, deadline_ns);
-
-    if (error)
-        return error;
-    op->addr = (void *)(uintptr_t)path;
-    op->arg = flags;
-    return strait_loop_start(loop, op);
-}
-
-int strait_op_stat(struct strait_loop *loop, struct strait_op *op, int fd, struct statx *to, uint64_t deadline_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_STAT, fd, deadline_ns);
-
-    if (error)
-        return error;
-    op->addr = to;
-    return strait_loop_start(loop, op);
-}
-
-int strait_op_read(struct strait_loop *loop, struct strait_op *op, int fd, void *to, uint32_t bytes, uint64_t offset,
-                   uint64_t deadline_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_READ, fd, deadline_ns);
-
-    if (error)
-        return error;
-    op->addr = to;
-    op->bytes = bytes;
-    op->offset = offset;
-    return strait_loop_start(loop, op);
-}
-
-int strait_op_poll(struct strait_loop *loop, struct strait_op *op, int fd, uint32_t events, uint64_t deadline_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_POLL, fd, deadline_ns);
-
-    if (error)
-        return error;
-    op->arg = events;
-    return strait_loop_start(loop, op);
-}
-
-int strait_op_timer(struct strait_loop *loop, struct strait_op *op, uint64_t when_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_TIMER, -1, when_ns);
-
-    return error ? error : strait_loop_start(loop, op);
-}
-
-int strait_op_bell(struct strait_loop *loop, struct strait_op *op, const uint32_t *word, uint32_t expected,
-                   uint64_t deadline_ns)
-{
-    int error = strait_op_prepare(loop, op, STRAIT_OP_BELL, -1, deadline_ns);
-
-    if (error)
-        return error;
-    op->addr = (void *)(uintptr_t)word;
-    op->arg = expected;
-    return strait_loop_start(loop, op);
-}
-
 int strait_op_cancel(struct strait_op *op)
 {
     int error = 0;
@@ -295,17 +304,14 @@ int strait_op_cancel(struct strait_op *op)
         return -ECHILD;
     if (op->state == STRAIT_OP_READY || op->flags || op->kind == STRAIT_OP_CLOSE)
         return -EALREADY;
-    if (op->kind == STRAIT_OP_TIMER)
-        strait_op_complete(op, -ECANCELED);
-    else
-        error = op->loop->method->cancel(op->loop->io, op);
-    if (error == 0)
-        op->flags |= STRAIT_OP_CANCELLED;
+    op->flags |= STRAIT_OP_CANCELLED;
+    error = strait_loop_end(op->loop, op);
+    if (error)
+        op->flags = 0;
     return error;
 }
 
-/* Timers that are due complete; others that are late are cancelled, and end when their method says so. */
-static void strait_loop_expire(struct strait_loop *loop)
+void strait_loop_expire(struct strait_loop *loop)
 {
     uint64_t now_ns = loop->heap ? strait_now_ns() : 0;
 
@@ -315,17 +321,20 @@ static void strait_loop_expire(struct strait_loop *loop)
             strait_op_complete(op, 0);
             continue;
         }
-        if (!op->flags && loop->method->cancel(loop->io, op))
-            return; /* no room: the next step tries again */
-        if (op->state != STRAIT_OP_FLYING)
-            continue; /* making room for the cancel has found it complete */
-        strait_deadline_remove(&loop->heap, op);
-        if (!op->flags)
-            op->flags |= STRAIT_OP_EXPIRED;
+        if (!op->flags) {
+            op->flags = STRAIT_OP_EXPIRED;
+            if (strait_loop_end(loop, op)) {
+                op->flags = 0;
+                return; /* no room: the next step tries again */
+            }
+        }
+        if (op->state == STRAIT_OP_FLYING) /* else it ended there and then */
+            strait_deadline_remove(&loop->heap, op);
     }
 }
 
-/* Runs the done of all that were ready on entry; what they start and cancel waits for the next round. */
+/* Runs the done of all that were ready on entry; what they start and cancel waits for the next round. How many of them
+ * were the user's. */
 static int strait_loop_dispatch(struct strait_loop *loop)
 {
     struct strait_op *op = loop->ready;
@@ -333,10 +342,12 @@ static int strait_loop_dispatch(struct strait_loop *loop)
 
     loop->ready = NULL;
     loop->ready_end = &loop->ready;
-    for (struct strait_op *next; op; op = next, n++) {
+    for (struct strait_op *next; op; op = next) {
         next = op->next;
         op->state = STRAIT_OP_IDLE;
         loop->pending--;
+        loop->own -= op->internal;
+        n += !op->internal;
         op->done(op, op->res);
     }
     return n;
@@ -366,17 +377,20 @@ int strait_loop_step(struct strait_loop *loop, uint64_t deadline_ns)
         error = loop->method->wait(loop->io, strait_loop_patience(loop, deadline_ns));
         strait_loop_expire(loop);
         ran = strait_loop_dispatch(loop);
-    } while (ran == 0 && error == 0 && !loop->stop && strait_loop_patience(loop, deadline_ns));
+        if (loop->listening && loop->ear.state == STRAIT_OP_IDLE)
+            strait_loop_listen(loop);
+    } while (ran == 0 && error == 0 && !loop->stop && (loop->ready || strait_loop_patience(loop, deadline_ns)));
     return ran ? ran : error;
 }
 
 int strait_loop_run(struct strait_loop *loop, uint64_t deadline_ns)
 {
-    while (loop->pending && !loop->stop) {
+    while (strait_loop_pending(loop) && !loop->stop) {
         int ran = strait_loop_step(loop, deadline_ns);
         if (ran < 0 && ran != -EINTR)
             return ran;
-        if (ran <= 0 && deadline_ns != STRAIT_FOREVER && strait_now_ns() >= deadline_ns && loop->pending && !loop->stop)
+        if (ran <= 0 && deadline_ns != STRAIT_FOREVER && strait_now_ns() >= deadline_ns && strait_loop_pending(loop) &&
+            !loop->stop)
             return -ETIMEDOUT;
     }
     loop->stop = false;
@@ -399,14 +413,23 @@ void strait_loop_destroy(struct strait_loop *loop)
     if (!loop)
         return;
     if (strait_loop_forked(loop)) {
-        loop->method->forget(loop->io);
+        loop->method->forget(loop->io); /* the helpers stayed with the parent, too */
     } else {
         loop->closing = true;
         while (loop->pending) {
             strait_loop_cancel_all(loop);
+            if (loop->listening)
+                strait_inbox_take(&loop->inbox);
             strait_loop_step(loop, strait_after_ns(STRAIT_LOOP_RETRY_NS));
         }
+        strait_doorbell_close(loop->doorbell);
         loop->method->close(loop->io);
+    }
+    if (loop->listening)
+        strait_inbox_close(&loop->inbox);
+    if (loop->outer >= 0) {
+        close(loop->outer);
+        close(loop->timer);
     }
     munmap(loop->alive, STRAIT_LOOP_PAGE);
     free(loop);

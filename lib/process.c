@@ -287,8 +287,7 @@ static void tell_death(const struct strait_segment_map *map, const struct strait
                                  .pid = what->pid,
                                  .program = what->program,
                                  .voided = what->voided,
-                                 .returned = what->returned,
-                                 .locks = what->locks};
+                                 .returned = what->returned};
     if (death_hook)
         death_hook(&death);
 }

@@ -10,6 +10,7 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 struct strait_uring {
     struct io_uring ring;
     bool futex;
+    int fd; /* eventfd that completions are told to, for somebody else's loop; -1 = nobody asked */
 };
 
 static const uint8_t strait_uring_needs[] = {IORING_OP_CONNECT, IORING_OP_RECV,     IORING_OP_SEND,
@@ -127,6 +129,7 @@ static int strait_uring_open(uint32_t ops, void **io, const char **why)
         return error;
     }
     io_uring_ring_dontfork(&self->ring);
+    self->fd = -1;
     *io = self;
     return 0;
 }
@@ -136,6 +139,8 @@ static void strait_uring_close(void *io)
     struct strait_uring *self = io;
 
     io_uring_queue_exit(&self->ring);
+    if (self->fd >= 0)
+        close(self->fd);
     free(self);
 }
 
@@ -145,7 +150,34 @@ static void strait_uring_forget(void *io)
     struct strait_uring *self = io;
 
     close(self->ring.ring_fd);
+    if (self->fd >= 0)
+        close(self->fd);
     free(self);
+}
+
+/* Not the ring's own descriptor: polled with epoll, a DEFER_TASKRUN ring misses wakes of futexes. */
+static int strait_uring_fd(void *io)
+{
+    struct strait_uring *self = io;
+    int fd, error;
+
+    if (self->fd >= 0)
+        return self->fd;
+    fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    error = io_uring_register_eventfd(&self->ring, fd);
+    if (error) {
+        close(fd);
+        return error;
+    }
+    self->fd = fd;
+    return fd;
+}
+
+static bool strait_uring_bells(void *io)
+{
+    return ((struct strait_uring *)io)->futex;
 }
 
 /* Moves the completions that are there into the loop. Only remembers them: no done runs here. */
@@ -220,12 +252,8 @@ static void strait_uring_prepare(struct io_uring_sqe *sqe, const struct strait_o
 
 static int strait_uring_start(void *io, struct strait_op *op)
 {
-    struct strait_uring *self = io;
-    struct io_uring_sqe *sqe;
+    struct io_uring_sqe *sqe = strait_uring_sqe(io);
 
-    if (op->kind == STRAIT_OP_BELL && !self->futex)
-        return -EOPNOTSUPP;
-    sqe = strait_uring_sqe(self);
     if (!sqe)
         return -EAGAIN;
     strait_uring_prepare(sqe, op);
@@ -252,8 +280,11 @@ static int strait_uring_wait(void *io, uint64_t timeout_ns)
     struct io_uring_cqe *cqe;
     struct __kernel_timespec ts = {.tv_sec = (int64_t)(timeout_ns / 1000000000),
                                    .tv_nsec = (long long)(timeout_ns % 1000000000)};
+    eventfd_t count;
     int error;
 
+    if (self->fd >= 0) /* before the look, or its news would be taken back */
+        eventfd_read(self->fd, &count);
     if (timeout_ns == STRAIT_FOREVER)
         error = io_uring_submit_and_wait(&self->ring, 1);
     else if (timeout_ns)
@@ -274,4 +305,6 @@ const struct strait_io_method strait_uring_method = {
     .start = strait_uring_start,
     .cancel = strait_uring_cancel,
     .wait = strait_uring_wait,
+    .fd = strait_uring_fd,
+    .bells = strait_uring_bells,
 };

@@ -29,6 +29,23 @@ STRAIT_BEGIN_DECLS
 struct strait_loop;
 struct statx;
 
+/* Private: what a helper thread hands to the loop's thread. */
+struct strait_letter {
+    struct strait_letter *next;
+    void (*read)(struct strait_letter *letter);
+};
+
+/* Private: a futex word that a helper thread sleeps on. */
+struct strait_watch {
+    const uint32_t *word;
+    uint32_t expected;
+    uint32_t at; /* in its helper's list */
+    void *helper;
+    void (*rung)(struct strait_watch *watch);
+    void (*pulse)(struct strait_watch *watch);
+    struct strait_letter letter;
+};
+
 /** One operation. Zero it, set `done`, start it; the rest is the loop's until done is called. */
 struct strait_op {
     /** res ≥ 0 is the result, else -errno. The op is idle again: it may be restarted or freed here. */
@@ -45,12 +62,20 @@ struct strait_op {
     int fd;
     int res;
     uint8_t kind, state, flags;
+    bool internal;             /* the loop's own: not counted */
+    struct strait_op *fd_next; /* epoll: waits for the same descriptor */
+    struct strait_watch watch;
 };
 
 /**
  * Makes a loop for about `ops` operations in flight (0: 256); more are fine, they cost an extra system call now and then.
- * -EPERM: io_uring is forbidden here (a container's seccomp filter, kernel.io_uring_disabled); -ENOSYS: the kernel has
- * none, or one without what the loop needs; -ENOMEM, -EMFILE. strait_loop_why() has the sentence.
+ *
+ * It stands on the highest rung of this ladder that works here, by trying, not by version: "uring", io_uring with futex
+ * operations; "uring-thread", io_uring, and a helper thread that sleeps on bells; "epoll", epoll and that thread. The
+ * environment variable STRAIT_BACKEND, set to one of the three, forces it.
+ * 0; -EINVAL STRAIT_BACKEND is none of these; -ENOMEM, -EMFILE; of a forced rung: -EPERM io_uring is forbidden here (a
+ * container's seccomp filter, kernel.io_uring_disabled), -ENOSYS the kernel has none, or one without what the loop
+ * needs. strait_loop_why() has the sentence.
  */
 STRAIT_API int strait_loop_create(struct strait_loop **loop, uint32_t ops);
 
@@ -79,11 +104,25 @@ STRAIT_API void strait_loop_stop(struct strait_loop *loop);
 /** How many ops are in flight or wait for their `done`. */
 STRAIT_API uint32_t strait_loop_pending(const struct strait_loop *loop);
 
-/** Which rung of the ladder the loop stands on: "uring". */
+/** Which rung of the ladder the loop stands on: "uring", "uring-thread" or "epoll". */
 STRAIT_API const char *strait_loop_backend(const struct strait_loop *loop);
 
-/** Why the last strait_loop_create of this thread failed, in a sentence. */
+/** Why the last strait_loop_create (or strait_loop_probe) of this thread took the rung it took, or failed: a sentence. */
 STRAIT_API const char *strait_loop_why(void);
+
+/** Which rung a loop would stand on here: its name, or NULL; strait_loop_why() says why. Any thread. */
+STRAIT_API const char *strait_loop_probe(void);
+
+/**
+ * The loop in somebody else's loop: a descriptor, the loop's own, to poll for POLLIN (level-triggered; epoll, libuv,
+ * asyncio, …). The contract, each time: strait_loop_step(loop, STRAIT_NOW) until it says 0; strait_loop_arm; if that says
+ * 0, poll; when the descriptor is readable, begin again. The first call may fail: -EMFILE, -ENFILE, -ENOMEM, -ECHILD.
+ */
+STRAIT_API int strait_loop_fd(struct strait_loop *loop);
+
+/** Before polling strait_loop_fd: hands over what was started and sets the timer. 0 poll now, 1 there is something to do:
+ * step first; or as strait_loop_fd. Never blocks. */
+STRAIT_API int strait_loop_arm(struct strait_loop *loop);
 
 /** True between start and `done`. */
 STRAIT_API bool strait_op_pending(const struct strait_op *op);

@@ -174,7 +174,8 @@ static void cancel(void **state)
     in = fresh();
     assert_int_equal(write(fds[1], "x", 1), 1);
     assert_int_equal(strait_op_recv(loop, &in.op, fds[0], &got, 1, STRAIT_FOREVER), 0);
-    assert_int_equal(strait_op_cancel(&in.op), 0);
+    int r = strait_op_cancel(&in.op);
+    assert_true(r == 0 || r == -EALREADY); /* epoll has it at once */
     assert_int_equal(finish(loop, &in), 1);
     in = fresh();
     assert_int_equal(strait_op_recv(loop, &in.op, fds[0], &got, 1, strait_after_ns(20 * MS)), 0);

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A wait is steps and sleeps, as in shm/wait.c, but a sleep is an op on the bell's word:
+ *
+ *   step: done?  ->  count in, step again: done?  ->  op on the word  ->  count out, step …
+ *
+ * Sleeps here have no bound of their own. Instead each loop with sleepers has a pulse, every 100 ms (1 s where it has been
+ * quiet), that sweeps the dead (which rings every bell they may have forgotten) and now and then steps every sleeper, so
+ * that a wake lost for whatever reason delays somebody and can never hang them. A pulse costs one walk, however many
+ * completions there are.
+ */
+#include "await.h"
+
+#include <errno.h>
+
+#include "endpoint.h"
+#include "sweep.h"
+
+#define PULSE_NS       STRAIT_SLEEP_NS
+#define PULSE_QUIET_NS STRAIT_SLEEP_QUIET_NS
+#define PULSES_QUIET   10      /* without news, before it counts as quiet */
+#define LOOK_EVERY     10      /* pulses between steps of every sleeper */
+#define PATIENCE_NS    5000000 /* for the admin lock: the loop has other things to do; the next pulse tries again */
+#define MID_RING_NS    1000000 /* how long a ringer may be between its store and its ring */
+
+/* ---- sleepers ---- */
+
+static void pulse(struct strait_op *op, int res);
+
+static void list(struct strait_await *a)
+{
+    struct strait_ward *ward = strait_loop_ward(a->op.loop);
+    struct strait_endpoint *e = a->kind->endpoint(a);
+
+    a->next = ward->first;
+    a->link = &ward->first;
+    if (a->next)
+        a->next->link = &a->next;
+    ward->first = a;
+    a->next_here = e->awaits;
+    a->link_here = &e->awaits;
+    if (a->next_here)
+        a->next_here->link_here = &a->next_here;
+    e->awaits = a;
+}
+
+static void unlist_here(struct strait_await *a)
+{
+    if (a->link_here == NULL)
+        return;
+    *a->link_here = a->next_here;
+    if (a->next_here)
+        a->next_here->link_here = a->link_here;
+    a->link_here = NULL;
+}
+
+static void forget(struct strait_ward *ward)
+{
+    strait_wait_forget(ward->record);
+    ward->record = NULL;
+}
+
+static void unlist(struct strait_await *a)
+{
+    struct strait_ward *ward = strait_loop_ward(a->op.loop);
+
+    *a->link = a->next;
+    if (a->next)
+        a->next->link = a->link;
+    unlist_here(a);
+    if (ward->first == NULL)
+        forget(ward);
+}
+
+static void keep_pulse(struct strait_loop *loop, struct strait_ward *ward, uint64_t ns)
+{
+    ward->pulse.done = pulse;
+    ward->pulse.internal = true;
+    if (strait_op_prepare(loop, &ward->pulse, STRAIT_OP_TIMER, -1, strait_after_ns(ns)) == 0)
+        strait_loop_start(loop, &ward->pulse);
+}
+
+/* Count out. passing: we took nothing, so a wake that was ours is somebody else's. */
+static void leave(struct strait_await *a, bool passing)
+{
+    if (a->at == NULL)
+        return;
+    strait_bell_leave(a->at, &a->ticket);
+    if (passing)
+        strait_bell_wake(a->at, 1);
+    a->at = NULL;
+}
+
+static void rung(struct strait_op *op, int res);
+
+/* Count in, look again; asleep if there is nothing. 0, or -errno and nothing is in flight. */
+static int sleep_at_bell(struct strait_await *a)
+{
+    struct strait_loop *loop = a->op.loop;
+    struct strait_ward *ward = strait_loop_ward(loop);
+    struct strait_endpoint *e = a->kind->endpoint(a);
+    int64_t r;
+    int error;
+
+    a->at = a->kind->bell(a);
+    strait_bell_enter(a->at, &a->ticket, strait_mood_mode(&e->mood, &e->segment->map, strait_now_ns()));
+    r = a->kind->step(a);
+    if (r != -EAGAIN) {
+        leave(a, false);
+        strait_op_complete(&a->op, (int)r);
+        return 0;
+    }
+    a->bell.done = rung;
+    a->bell.internal = true;
+    error = strait_op_bell(loop, &a->bell, &a->at->seq, a->ticket.seq, STRAIT_FOREVER);
+    if (error) {
+        leave(a, true);
+        return error;
+    }
+    strait_add64_relaxed(&a->at->sleeps, 1);
+    list(a);
+    if (!strait_op_pending(&ward->pulse))
+        keep_pulse(loop, ward, PULSE_NS);
+    return 0;
+}
+
+/* The bell has rung, or its op was cancelled. */
+static void rung(struct strait_op *op, int res)
+{
+    struct strait_await *a = (struct strait_await *)((char *)op - offsetof(struct strait_await, bell));
+    int64_t r;
+    int error;
+
+    (void)res;
+    unlist(a);
+    leave(a, a->ending);
+    if (a->ending) {
+        strait_op_complete(&a->op, a->result);
+        return;
+    }
+    strait_loop_ward(a->op.loop)->quiet = 0;
+    r = a->kind->step(a);
+    if (r != -EAGAIN) {
+        strait_op_complete(&a->op, (int)r);
+        return;
+    }
+    error = sleep_at_bell(a);
+    if (error)
+        strait_op_complete(&a->op, error);
+}
+
+/* The bell's op comes back soon; then it ends with `result`. */
+static int end_with(struct strait_await *a, int result)
+{
+    int error = strait_op_cancel(&a->bell);
+
+    if (error < 0 && error != -EALREADY)
+        return error;
+    a->ending = true;
+    a->result = result;
+    return 0;
+}
+
+int strait_await_start(struct strait_op *op)
+{
+    struct strait_await *a = (struct strait_await *)(void *)op;
+    int64_t r;
+
+    a->ending = false;
+    a->at = NULL;
+    a->link_here = NULL;
+    strait_loop_ward(op->loop)->quiet = 0;
+    if (a->kind->start)
+        return a->kind->start(a);
+    r = a->kind->step(a);
+    if (r == -EAGAIN)
+        return sleep_at_bell(a);
+    strait_op_complete(op, (int)r);
+    return 0;
+}
+
+int strait_await_cancel(struct strait_op *op)
+{
+    struct strait_await *a = (struct strait_await *)(void *)op;
+
+    if (a->kind->cancel)
+        return a->kind->cancel(a);
+    return a->ending ? 0 : end_with(a, -ECANCELED);
+}
+
+void strait_await_orphan(struct strait_endpoint *e, const void *handle)
+{
+    struct strait_await *a = e->awaits, *next;
+
+    for (; a; a = next) {
+        next = a->next_here;
+        if (handle && a->handle != handle)
+            continue;
+        unlist_here(a);
+        forget(strait_loop_ward(a->op.loop));
+        leave(a, true); /* now: the channel's memory may be gone before the bell's op is back */
+        if (!a->ending && end_with(a, -ECANCELED) < 0) {
+            a->ending = true; /* no room for the cancel: the pulse tries again */
+            a->result = -ECANCELED;
+        }
+    }
+}
+
+/* ---- the pulse ---- */
+
+/* It is ready, and nobody rang: was the ringer just about to? */
+static bool forgotten(const struct strait_await *a)
+{
+    uint64_t until = strait_after_ns(MID_RING_NS);
+
+    while (strait_load32_relaxed(&a->at->seq) == a->ticket.seq)
+        if (strait_now_ns() >= until)
+            return true;
+    return false;
+}
+
+static void look(struct strait_ward *ward, struct strait_await *a)
+{
+    int64_t r = a->kind->step(a);
+
+    if (r == -EAGAIN)
+        return;
+    if (!a->kind->look_often && forgotten(a))
+        ward->late++;
+    a->ending = true;
+    a->result = (int)r;
+    strait_op_cancel(&a->bell);
+}
+
+/* For blame: the loop waits, and here is one of the things that it waits for. */
+static void note(struct strait_ward *ward)
+{
+    struct strait_endpoint *e;
+
+    if (ward->record || ward->first->link_here == NULL)
+        return;
+    e = ward->first->kind->endpoint(ward->first);
+    ward->record = strait_wait_note(&e->segment->map, STRAIT_WAIT_LOOP, e->view.object.offset, 0);
+}
+
+static void pulse(struct strait_op *op, int res)
+{
+    struct strait_ward *ward = (struct strait_ward *)((char *)op - offsetof(struct strait_ward, pulse));
+    struct strait_segment_map *swept = NULL;
+    struct strait_await *a = ward->first, *next;
+    bool often = false, all;
+    uint64_t ns;
+
+    if (res < 0 || a == NULL)
+        return;
+    ns = ward->quiet < PULSES_QUIET ? PULSE_NS : PULSE_QUIET_NS;
+    all = ++ward->quiet % LOOK_EVERY == 0;
+    note(ward);
+    for (; a; a = next) {
+        next = a->next;
+        if (a->link_here == NULL) { /* an orphan whose cancel found no room */
+            strait_op_cancel(&a->bell);
+            continue;
+        }
+        struct strait_segment_map *map = &a->kind->endpoint(a)->segment->map;
+        if (map != swept)
+            strait_sweep_after_sleep(map, ns, strait_after_ns(PATIENCE_NS));
+        swept = map;
+        often |= a->kind->look_often;
+        if (!a->ending && (all || a->kind->look_often))
+            look(ward, a);
+    }
+    keep_pulse(op->loop, ward, often || ward->quiet < PULSES_QUIET ? PULSE_NS : PULSE_QUIET_NS);
+}
+
+/* ---- channels ---- */
+
+static int begin(struct strait_loop *loop, struct strait_await *a, const struct strait_await_kind *kind, void *handle,
+                 uint64_t deadline_ns)
+{
+    int error = strait_op_prepare(loop, &a->op, STRAIT_OP_AWAIT, -1, deadline_ns);
+
+    if (error)
+        return error;
+    a->kind = kind;
+    a->handle = handle;
+    if (kind->endpoint) {
+        const struct strait_endpoint *e = kind->endpoint(a);
+        error = strait_process_check(e->segment);
+        if (error == 0 && e->view.flags & STRAIT_CHANNEL_BUSY)
+            error = -EOPNOTSUPP;
+    }
+    return error;
+}
+
+static struct strait_endpoint *of_rx(const struct strait_await *a)
+{
+    return ((struct strait_rx *)a->handle)->endpoint;
+}
+
+static struct strait_bell *readable(const struct strait_await *a)
+{
+    return ((struct strait_rx *)a->handle)->bell;
+}
+
+static int64_t recv_step(struct strait_await *a)
+{
+    return strait_try_recv(a->handle, a->to, a->bytes, a->info);
+}
+
+static const struct strait_await_kind recv_kind = {.step = recv_step, .bell = readable, .endpoint = of_rx};
+
+int strait_await_recv(struct strait_loop *loop, struct strait_await *a, struct strait_rx *rx, void *to, uint32_t size,
+                      struct strait_msg *info, uint64_t deadline_ns)
+{
+    int error = begin(loop, a, &recv_kind, rx, deadline_ns);
+
+    if (error)
+        return error;
+    a->to = to;
+    a->bytes = size;
+    a->info = info;
+    return strait_loop_start(loop, &a->op);
+}
+
+static int64_t peek_step(struct strait_await *a)
+{
+    return strait_peek(a->handle, a->info, STRAIT_NOW);
+}
+
+static const struct strait_await_kind peek_kind = {.step = peek_step, .bell = readable, .endpoint = of_rx};
+
+int strait_await_peek(struct strait_loop *loop, struct strait_await *a, struct strait_rx *rx, struct strait_msg *msg,
+                      uint64_t deadline_ns)
+{
+    int error = begin(loop, a, &peek_kind, rx, deadline_ns);
+
+    if (error)
+        return error;
+    a->info = msg;
+    return strait_loop_start(loop, &a->op);
+}
+
+static struct strait_endpoint *of_tx(const struct strait_await *a)
+{
+    return ((struct strait_tx *)a->handle)->endpoint;
+}
+
+static struct strait_bell *writable(const struct strait_await *a)
+{
+    return ((struct strait_tx *)a->handle)->space;
+}
+
+static int64_t send_step(struct strait_await *a)
+{
+    return strait_send_tagged(a->handle, a->tag, a->to, a->bytes, STRAIT_NOW);
+}
+
+static const struct strait_await_kind send_kind = {.step = send_step, .bell = writable, .endpoint = of_tx};
+
+/* A channel that fails when it is full does not wait: one step is all. */
+static int once(struct strait_await *a)
+{
+    strait_op_complete(&a->op, (int)send_step(a));
+    return 0;
+}
+
+static const struct strait_await_kind send_once_kind = {.endpoint = of_tx, .start = once};
+
+int strait_await_send(struct strait_loop *loop, struct strait_await *a, struct strait_tx *tx, uint16_t tag,
+                      const void *data, uint32_t bytes, uint64_t deadline_ns)
+{
+    bool waits = tx->endpoint->view.full == STRAIT_FULL_WAIT;
+    int error = begin(loop, a, waits ? &send_kind : &send_once_kind, tx, deadline_ns);
+
+    if (error)
+        return error;
+    a->tag = tag;
+    a->to = (void *)(uintptr_t)data;
+    a->bytes = bytes;
+    return strait_loop_start(loop, &a->op);
+}
+
+/* ---- requests and answers ---- */
+
+/* `info` is the reply that is to be opened. */
+static int64_t request_step(struct strait_await *a)
+{
+    return strait_request(a->handle, a->tag, a->to, a->bytes, a->job_deadline_ns, (void *)a->info, STRAIT_NOW);
+}
+
+static const struct strait_await_kind request_kind = {.step = request_step, .bell = writable, .endpoint = of_tx};
+
+int strait_await_request(struct strait_loop *loop, struct strait_await *a, struct strait_tx *tx, uint16_t tag,
+                         const void *data, uint32_t bytes, uint64_t job_deadline_ns, struct strait_reply_rx *reply,
+                         uint64_t deadline_ns)
+{
+    int error = begin(loop, a, &request_kind, tx, deadline_ns);
+
+    if (error)
+        return error;
+    a->tag = tag;
+    a->to = (void *)(uintptr_t)data;
+    a->bytes = bytes;
+    a->info = (void *)reply;
+    a->job_deadline_ns = job_deadline_ns;
+    return strait_loop_start(loop, &a->op);
+}
+
+static struct strait_endpoint *of_reply(const struct strait_await *a)
+{
+    return ((struct strait_reply_rx *)a->handle)->tx->endpoint;
+}
+
+static struct strait_bell *reply_readable(const struct strait_await *a)
+{
+    return &((struct strait_reply_rx *)a->handle)->reply->readable;
+}
+
+static int64_t reply_step(struct strait_await *a)
+{
+    return strait_reply_recv(a->handle, a->to, a->bytes, a->info, STRAIT_NOW);
+}
+
+/* "No worker is left" rings the channel's bells, not the reply's. */
+static const struct strait_await_kind reply_kind = {
+    .step = reply_step, .bell = reply_readable, .endpoint = of_reply, .look_often = true};
+
+int strait_await_reply(struct strait_loop *loop, struct strait_await *a, struct strait_reply_rx *reply, void *to,
+                       uint32_t size, struct strait_msg *info, uint64_t deadline_ns)
+{
+    int error = reply->reply ? begin(loop, a, &reply_kind, reply, deadline_ns) : -EINVAL;
+
+    if (error)
+        return error;
+    a->to = to;
+    a->bytes = size;
+    a->info = info;
+    return strait_loop_start(loop, &a->op);
+}
+
+static struct strait_endpoint *of_answer(const struct strait_await *a)
+{
+    return ((struct strait_answer *)a->handle)->rx->endpoint;
+}
+
+static struct strait_bell *answer_writable(const struct strait_await *a)
+{
+    return &((struct strait_answer *)a->handle)->reply->ring.writable;
+}
+
+static int64_t answer_step(struct strait_await *a)
+{
+    return strait_answer_send(a->handle, a->tag, a->flags, a->to, a->bytes, STRAIT_NOW);
+}
+
+static const struct strait_await_kind answer_kind = {
+    .step = answer_step, .bell = answer_writable, .endpoint = of_answer, .look_often = true};
+
+int strait_await_answer(struct strait_loop *loop, struct strait_await *a, struct strait_answer *answer, uint16_t tag,
+                        uint16_t flags, const void *data, uint32_t bytes, uint64_t deadline_ns)
+{
+    int error = answer->open ? begin(loop, a, &answer_kind, answer, deadline_ns) : -EPIPE;
+
+    if (error)
+        return error;
+    a->tag = tag;
+    a->flags = flags;
+    a->to = (void *)(uintptr_t)data;
+    a->bytes = bytes;
+    return strait_loop_start(loop, &a->op);
+}
