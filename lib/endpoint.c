@@ -66,9 +66,8 @@ static int plan_of(const char *name, const struct strait_channel_options *o, str
 
 /* ---- create ---- */
 
-/* Admin. */
-static int create(struct strait_segment *s, const char *name, const struct strait_channel_options *options,
-                  struct strait_object *object)
+int strait_endpoint_create(struct strait_segment *s, const char *name, const struct strait_channel_options *options,
+                           struct strait_object *object)
 {
     static const struct strait_channel_options defaults;
     struct strait_channel_plan plan;
@@ -124,7 +123,7 @@ static int find_or_create(struct strait_endpoint *e, const struct strait_channel
     int r = strait_directory_find(map, e->name, STRAIT_KIND_CHANNEL, &object);
 
     if (r == -ENOENT && may_create) {
-        r = create(e->segment, e->name, options, &object);
+        r = strait_endpoint_create(e->segment, e->name, options, &object);
         if (r < 0)
             return r;
         made = true;
@@ -298,59 +297,4 @@ struct strait_wait strait_endpoint_wait(struct strait_endpoint *e, struct strait
                                 .kind = kind,
                                 .object = e->view.object.offset,
                                 .detail = detail};
-}
-
-/* ---- channels without a handle ---- */
-
-int strait_channel_create(struct strait_segment *s, const char *name, const struct strait_channel_options *options)
-{
-    struct strait_object object;
-    int r;
-
-    strait_process_lock();
-    r = strait_process_admin(s);
-    if (r == 0) {
-        r = create(s, name, options, &object);
-        strait_admin_leave(&s->map);
-    }
-    strait_process_unlock();
-    return r;
-}
-
-int strait_channel_shut(struct strait_segment *s, const char *name)
-{
-    struct strait_channel_view view;
-    struct strait_object object;
-    int r;
-
-    strait_process_lock();
-    r = strait_process_admin(s);
-    if (r == 0) {
-        r = strait_directory_find(&s->map, name, STRAIT_KIND_CHANNEL, &object);
-        if (r == 0)
-            r = strait_channel_view(&s->map, &object, &view);
-        if (r == 0)
-            strait_channel_close(&view);
-        else
-            strait_fail(r, "channel %s of segment %s: %s", name, s->map.path, strait_strerror(r));
-        strait_admin_leave(&s->map);
-    }
-    strait_process_unlock();
-    return r;
-}
-
-int strait_channel_unlink(struct strait_segment *s, const char *name)
-{
-    int r;
-
-    strait_process_lock();
-    r = strait_process_admin(s);
-    if (r == 0) {
-        r = strait_directory_unlink(&s->map, name, STRAIT_KIND_CHANNEL);
-        if (r < 0)
-            strait_fail(r, "channel %s of segment %s: %s", name, s->map.path, strait_strerror(r));
-        strait_admin_leave(&s->map);
-    }
-    strait_process_unlock();
-    return r;
 }

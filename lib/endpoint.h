@@ -28,6 +28,10 @@ struct strait_endpoint {
 int strait_endpoint_open(struct strait_endpoint *endpoint, struct strait_segment *segment, const char *name,
                          const struct strait_channel_options *options, enum strait_role role, bool may_create);
 
+/** Make a channel's object and publish it. Admin. 0 or -errno with a sentence. */
+int strait_endpoint_create(struct strait_segment *segment, const char *name,
+                           const struct strait_channel_options *options, struct strait_object *object);
+
 /** Leave the channel, unless another handle of this process has the same role. */
 void strait_endpoint_close(struct strait_endpoint *endpoint);
 

@@ -287,7 +287,8 @@ static void tell_death(const struct strait_segment_map *map, const struct strait
                                  .pid = what->pid,
                                  .program = what->program,
                                  .voided = what->voided,
-                                 .returned = what->returned};
+                                 .returned = what->returned,
+                                 .locks = what->locks};
     if (death_hook)
         death_hook(&death);
 }

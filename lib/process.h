@@ -10,6 +10,7 @@
 #define STRAIT_ADMIN_PATIENCE_NS UINT64_C(5000000000)
 
 struct strait_endpoint;
+struct strait_handle;
 
 /** One attachment, shared by everybody in the process that attaches to the same file. */
 struct strait_segment {
@@ -18,6 +19,7 @@ struct strait_segment {
     uint32_t uses;        /* registry mutex */
     uint64_t patience_ns;
     struct strait_endpoint *endpoints; /* open channel handles. registry mutex */
+    struct strait_handle *handles;     /* open handles on other objects. registry mutex */
     struct strait_segment *next;       /* registry mutex */
 };
 

@@ -4,6 +4,7 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 #include "strait/bell.h"
+#include "strait/lock.h"
 #include "strait/ring.h"
 
 #ifdef STRAIT_TSAN

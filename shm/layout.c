@@ -66,6 +66,23 @@ const struct strait_layout_field strait_layout_fields[] = {
     FIELD(strait_reply, readable),
     FIELD(strait_reply, ring),
     SIZE(strait_request_head),
+    VALUE(STRAIT_LOCK_DIED),
+    VALUE(STRAIT_LOCK_POISONED),
+    VALUE(STRAIT_LOCK_WAITERS),
+    VALUE(STRAIT_SHARD_HASH),
+    SIZE(strait_region_head),
+    FIELD(strait_region_head, part_bytes),
+    FIELD(strait_region_head, copy_bytes),
+    FIELD(strait_region_head, readers),
+    SIZE(strait_lock),
+    FIELD(strait_lock, draining),
+    FIELD(strait_lock, drained),
+    FIELD(strait_lock, sequence),
+    SIZE(strait_reader_cell),
+    SIZE(strait_counter_head),
+    FIELD(strait_counter_head, cells_off),
+    SIZE(strait_counter_cell),
+    FIELD(strait_counter_cell, lease),
 };
 
 const uint32_t strait_layout_fields_n = sizeof strait_layout_fields / sizeof strait_layout_fields[0];

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "admin.h"
+#include "counter.h"
 #include "directory.h"
 #include "lease.h"
+#include "region.h"
 #include "reply.h"
 
 /* ---- one lease, all objects ---- */
@@ -51,6 +53,41 @@ static void sweep_channel(struct strait_segment_map *map, const struct strait_ob
     what->returned += swept.returned;
 }
 
+static void sweep_region(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease,
+                         struct strait_left_behind *what)
+{
+    struct strait_region_view view;
+
+    if (strait_region_view(map, object, &view) == 0)
+        what->locks += strait_region_sweep(&view, lease);
+}
+
+static void sweep_counter(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease)
+{
+    struct strait_counter_view view;
+
+    if (strait_counter_view(map, object, &view) == 0)
+        strait_counter_sweep(&view, lease);
+}
+
+static void sweep_object(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease,
+                         struct strait_left_behind *what)
+{
+    switch (object->kind) {
+    case STRAIT_KIND_CHANNEL:
+        sweep_channel(map, object, lease, what);
+        break;
+    case STRAIT_KIND_REGION:
+        sweep_region(map, object, lease, what);
+        break;
+    case STRAIT_KIND_COUNTER:
+        sweep_counter(map, object, lease);
+        break;
+    default:
+        break;
+    }
+}
+
 void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease, struct strait_left_behind *what)
 {
     for (uint32_t i = 0; i < map->directory_max; i++) {
@@ -59,8 +96,8 @@ void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease, struct
 
         if (r == -ENOENT)
             continue;
-        if (r == 0 && object.kind == STRAIT_KIND_CHANNEL)
-            sweep_channel(map, &object, lease, what);
+        if (r == 0)
+            sweep_object(map, &object, lease, what);
         strait_directory_unrefer(map, i, lease);
     }
 }

@@ -10,6 +10,7 @@ struct strait_left_behind {
     uint32_t lease, pid;
     char program[STRAIT_PROGRAM_BYTES];
     uint32_t voided, returned; /* slots */
+    uint32_t locks;            /* of regions that it died inside */
 };
 
 /** Private: called for every lease that this process has swept, inside the admin section. NULL = nobody asks. */

@@ -5,6 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "futex.h"
+#include "lease.h"
+#include "strait/atomic.h"
 #include "sweep.h"
 
 #define SPIN_MOST_NS      15000 /* about what a sleep costs */
@@ -15,6 +18,7 @@
 #define OFTEN_NS          200000
 #define IDLE_SLEEPS       10 /* bounded sleeps that ran out before we count as quiet */
 #define SWEEP_PATIENCE_NS 50000000
+#define SPIN_WORD         100 /* tries for a lock: its sections are short, or worth a sleep */
 
 /* ---- spinning ---- */
 
@@ -178,6 +182,77 @@ int64_t strait_wait(const struct strait_wait *w, uint64_t deadline_ns)
         return -ETIMEDOUT;
     record = strait_wait_note(w->map, w->kind, w->object, w->detail);
     r = sleep_until(w, deadline_ns);
+    strait_wait_forget(record);
+    return r;
+}
+
+/* ---- words that are no bells ---- */
+
+/* Sleep once, in bounds: 0 woken, -EAGAIN did not sleep, -ETIMEDOUT, -EINTR. */
+static int sleep_on_word(const struct strait_word_wait *w, const struct strait_word *word, uint64_t until_ns)
+{
+    int r = strait_futex_wait(word->word, word->seen, until_ns);
+
+    if (r == -ETIMEDOUT)
+        strait_sweep_after_sleep(w->map, STRAIT_SLEEP_NS, strait_after_ns(SWEEP_PATIENCE_NS));
+    return r;
+}
+
+/* Nobody wakes us if the holder is dead already: a probe costs 1 us, the sleep that it may save 100 ms. */
+static bool bury_holder(const struct strait_word_wait *w, uint32_t holder)
+{
+    return holder != STRAIT_LEASE_NONE && holder < STRAIT_LEASES && strait_lease_dead(w->map, holder) &&
+           strait_sweep(w->map, strait_after_ns(SWEEP_PATIENCE_NS)) > 0;
+}
+
+static int64_t wait_asleep(const struct strait_word_wait *w, uint64_t deadline_ns)
+{
+    struct strait_word word;
+    bool probed = false;
+
+    for (;;) {
+        uint64_t now = strait_now_ns();
+        int woken = -EAGAIN;
+        int64_t r;
+
+        if (now >= deadline_ns)
+            return -ETIMEDOUT;
+        if (w->mark(w->arg, &word) == 0 && (probed || !bury_holder(w, word.holder))) {
+            woken = sleep_on_word(w, &word, deadline_ns - now < STRAIT_SLEEP_NS ? deadline_ns : now + STRAIT_SLEEP_NS);
+            probed = true;
+        }
+        r = w->step(w->arg);
+        if (r != -EAGAIN)
+            return r;
+        if (woken == -EINTR || (woken == 0 && strait_now_ns() >= deadline_ns)) {
+            w->pass_on(w->arg);
+            return woken == -EINTR ? -EINTR : -ETIMEDOUT;
+        }
+    }
+}
+
+/* Who only ever tries must not wait for ever for a dead owner: now and then, one of them looks. */
+static int64_t try_again(const struct strait_word_wait *w)
+{
+    int swept = strait_sweep_after_sleep(w->map, STRAIT_SLEEP_NS, strait_now_ns());
+    return swept > 0 ? w->step(w->arg) : -EAGAIN;
+}
+
+int64_t strait_wait_word(const struct strait_word_wait *w, uint64_t deadline_ns)
+{
+    struct strait_wait_record *record;
+    int64_t r = w->step(w->arg);
+
+    if (r == -EAGAIN && deadline_ns == STRAIT_NOW)
+        return try_again(w);
+    for (int i = 0; i < SPIN_WORD && r == -EAGAIN && w->map->cpus > 1; i++) {
+        strait_pause();
+        r = w->step(w->arg);
+    }
+    if (r != -EAGAIN)
+        return r;
+    record = strait_wait_note(w->map, w->kind, w->object, w->detail);
+    r = wait_asleep(w, deadline_ns);
     strait_wait_forget(record);
     return r;
 }

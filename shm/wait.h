@@ -41,6 +41,30 @@ struct strait_wait {
  */
 int64_t strait_wait(const struct strait_wait *wait, uint64_t deadline_ns);
 
+/** What a wait on a word that is no bell sleeps on. */
+struct strait_word {
+    uint32_t *word;
+    uint32_t seen;   /* sleep while *word is this */
+    uint32_t holder; /* the lease that is in the way, 0 = not known */
+};
+
+/** A wait for a lock, or for its readers: the word itself is the futex, and says who is in the way. */
+struct strait_word_wait {
+    struct strait_segment_map *map;
+    /* as in struct strait_wait */
+    int64_t (*step)(void *arg);
+    /* about to sleep: 0 = *word is marked, sleep on it; -EAGAIN look again */
+    int (*mark)(void *arg, struct strait_word *word);
+    /* we leave with nothing, and a wake may have been meant for us */
+    void (*pass_on)(void *arg);
+    void *arg;
+    enum strait_wait_kind kind;
+    uint64_t object, detail;
+};
+
+/** As strait_wait. Spins for about 100 tries; a holder that is dead is swept before the first sleep, by STRAIT_NOW too. */
+int64_t strait_wait_word(const struct strait_word_wait *wait, uint64_t deadline_ns);
+
 /** Which mode suits a sleeper of this mood: ASYM, unless it sleeps so often that its membarriers would cost more than
  * the ringers' fences. Counts the sleep. */
 enum strait_bell_mode strait_mood_mode(struct strait_mood *mood, const struct strait_segment_map *map, uint64_t now_ns);

@@ -66,6 +66,7 @@ struct strait_death {
     const char *program;
     uint32_t voided;   /**< messages that it was writing: never visible to anybody */
     uint32_t returned; /**< messages that it was reading: delivered again */
+    uint32_t locks;    /**< regions that it had locked: the next owner of each is told */
 };
 
 /**

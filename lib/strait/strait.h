@@ -6,10 +6,13 @@
 #include <strait/await.h>
 #include <strait/blocking.h>
 #include <strait/channel.h>
+#include <strait/counter.h>
 #include <strait/error.h>
 #include <strait/fetch.h>
 #include <strait/loop.h>
+#include <strait/region.h>
 #include <strait/reply.h>
 #include <strait/segment.h>
+#include <strait/shards.h>
 
 #endif

@@ -315,4 +315,73 @@ struct strait_request_head {
 };
 #define STRAIT_TOKEN_INDEX_MASK UINT64_C(0xFFFFFF)
 
+/* ---- regions ---- */
+
+enum strait_region_flags {
+    STRAIT_REGION_ATOMIC = 1, /* two copies and a sequence: a death inside leaves the old state */
+    STRAIT_REGION_READERS = 2 /* reader-writer mode: a cell for each lease */
+};
+
+/* Lock word: owner 16 | flags. See PROTOCOLS: the transitions. */
+#define STRAIT_LOCK_OWNER_MASK UINT32_C(0xFFFF)
+#define STRAIT_LOCK_DIED       (UINT32_C(1) << 16) /* an owner died inside and nobody has healed it yet */
+#define STRAIT_LOCK_POISONED   (UINT32_C(1) << 17) /* released unhealed; the owner is 0 */
+#define STRAIT_LOCK_WAITERS    (UINT32_C(1) << 18) /* somebody may be asleep on the word */
+
+#define STRAIT_REGION_PARTS 4096 /* most parts of a region */
+#define STRAIT_SHARD_HASH   1    /* which hash of a key says to which part it belongs: see strait_shards_of */
+
+/** A region: one or more parts (shards), each with a lock of its own. */
+struct strait_region_head {
+    /* fixed before publication; every handle checks it and keeps its own copy */
+    uint32_t flags; /* enum strait_region_flags */
+    uint32_t parts;
+    uint64_t bytes;      /* of one part's data */
+    uint64_t parts_off;  /* from the segment's start: struct strait_lock, cells, data; parts times */
+    uint64_t part_bytes; /* from part to part */
+    uint64_t cells_at;   /* from a part's start: struct strait_reader_cell[STRAIT_LEASES], reader-writer mode only */
+    uint64_t data_at;    /* from a part's start */
+    uint64_t copy_bytes; /* from one copy of the data to the other, atomic regions only; else 0 */
+    uint64_t unused0;
+    struct strait_set readers; /* admin: leases with a handle in reader-writer mode; writers look at their cells only */
+};
+
+/** The lock of one part. */
+struct strait_lock {
+    uint32_t word;     /* owner | flags, a futex. lockers by CAS, owner by exchange, sweep by CAS; anybody */
+    uint32_t draining; /* the writer that waits for readers, a lease. the word's owner, sweep; readers that leave */
+    uint32_t drained;  /* a futex. readers that leave add; the draining writer sleeps */
+    uint32_t unused0;
+    uint64_t contended; /* locks that were not had at once. lockers on their slow path, relaxed: statistics */
+    uint64_t slept;     /* sleeps. likewise */
+    uint64_t deaths;    /* owners that died inside. sweep, admin */
+    uint64_t unused1[3];
+    /* a line of its own: readers of snapshots do not meet those who lock */
+    uint64_t sequence; /* atomic regions: copy sequence & 1 is published. the word's owner; readers of snapshots */
+    uint64_t unused2[7];
+};
+
+/** Reader-writer mode: how many threads of one lease read this part. Written: the lease, sweep. Read: writers. */
+struct strait_reader_cell {
+    uint32_t count;
+    uint32_t unused[15];
+};
+
+/* ---- counters ---- */
+
+struct strait_counter_head {
+    uint32_t cells;     /* fixed before publication: how many there are */
+    uint32_t used;      /* admin: the first so many have ever been used; only grows */
+    uint64_t cells_off; /* fixed: struct strait_counter_cell[cells] */
+    uint64_t unused[6];
+};
+
+/** One handle's share of the sum. A freed cell keeps its value, and whoever gets it adds to that. */
+struct strait_counter_cell {
+    uint64_t value; /* the handle's thread, plain load and store; readers */
+    uint32_t lease; /* admin: whose it is, 0 = free */
+    uint32_t unused0;
+    uint64_t unused1[6];
+};
+
 #endif

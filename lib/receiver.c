@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* Receivers: the slow side of strait/channel.h. */
+#include "strait/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "endpoint.h"
+#include "error.h"
+
+struct receiver {
+    struct strait_rx rx; /* first: what the user holds */
+    struct strait_endpoint endpoint;
+};
+
+int strait_rx_open(struct strait_segment *segment, const char *name, const struct strait_channel_options *options,
+                   struct strait_rx **out)
+{
+    struct receiver *s = calloc(1, sizeof *s);
+    struct strait_channel *shared;
+    int r;
+
+    if (s == NULL)
+        return strait_fail(-ENOMEM, "channel %s: out of memory", name);
+    r = strait_endpoint_open(&s->endpoint, segment, name, options, STRAIT_ROLE_RECEIVER, true);
+    if (r < 0) {
+        free(s);
+        return r;
+    }
+    shared = s->endpoint.view.shared;
+    s->rx.home = segment->home;
+    s->rx.bell = &shared->readable;
+    s->rx.busy = s->endpoint.view.flags & STRAIT_CHANNEL_BUSY;
+    s->rx.slot_bytes = s->endpoint.view.slot_bytes;
+    s->rx.window = s->endpoint.view.peek_window;
+    s->rx.fence = segment->map.fence;
+    s->rx.lanes = s->endpoint.ends_n;
+    s->rx.end = s->endpoint.ends[0];
+    s->rx.endpoint = &s->endpoint;
+    *out = &s->rx;
+    return 0;
+}
+
+void strait_rx_close(struct strait_rx *rx)
+{
+    if (rx == NULL)
+        return;
+    if (*rx->home)
+        strait_rx_half(rx);
+    strait_endpoint_close(rx->endpoint);
+    free(rx);
+}
+
+/* Turn to the next lane that has something: 1, or -EAGAIN. A sole receiver stays where its peeked messages are. */
+static int next_lane(struct strait_rx *rx)
+{
+    struct strait_ring_end *ends = rx->endpoint->ends;
+    struct strait_place place;
+
+    if (rx->peeked && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
+        return -EAGAIN;
+    ends[rx->lane] = rx->end;
+    for (uint32_t i = 1; i <= rx->lanes; i++) {
+        uint32_t lane = (rx->lane + i) % rx->lanes;
+        if (strait_ring_find(&ends[lane], &place) < 0)
+            continue;
+        rx->lane = lane;
+        rx->end = ends[lane];
+        return 1;
+    }
+    rx->end = ends[rx->lane];
+    return -EAGAIN;
+}
+
+/* Ring the senders' bell for what has been released since the last time; and a lane that is never empty does not keep the
+ * others waiting. */
+void strait_rx_half(struct strait_rx *rx)
+{
+    if (rx->unrung && !rx->busy)
+        strait_bell_ring(&rx->end.ring->writable, 1, rx->fence);
+    rx->unrung = false;
+    if (rx->lanes > 1)
+        next_lane(rx);
+}
+
+/* After the status said that nothing new will come: is there nothing left in any lane? */
+static int drained(struct strait_rx *rx)
+{
+    struct strait_ring_end *ends = rx->endpoint->ends;
+    struct strait_place place;
+    bool all = true;
+
+    /* Look again after the status: what was committed before the close is still ours. */
+    if (rx->lanes > 1 && next_lane(rx) > 0)
+        return 1;
+    if (strait_ring_find(&rx->end, &place) == 0)
+        return 1;
+    ends[rx->lane] = rx->end;
+    for (uint32_t i = 0; i < rx->lanes && all; i++)
+        all = strait_ring_drained(&ends[i]);
+    if (!all)
+        return -EAGAIN;
+    /* Another receiver may have gone to sleep over a message that was still taken then: pass the end on. */
+    strait_bell_wake(rx->bell, 1);
+    return -EPIPE;
+}
+
+/* Nothing at the cursor: 1 if there is something after all, -EAGAIN, -EPIPE if nothing will come. */
+static int empty(struct strait_rx *rx)
+{
+    uint32_t status = strait_endpoint_status(rx->endpoint);
+
+    if (rx->unrung)
+        strait_rx_half(rx);
+    if (rx->lanes > 1 && next_lane(rx) > 0)
+        return 1;
+    if (STRAIT_LIKELY(!(status & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_SENDERS))))
+        return -EAGAIN;
+    return drained(rx);
+}
+
+/* Find the next message, in whichever lane: 0, -EAGAIN, -EPIPE. */
+static int find(struct strait_rx *rx, struct strait_place *place)
+{
+    while (strait_ring_find(&rx->end, place) < 0) {
+        int r = empty(rx);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void give_back(struct strait_rx *rx, const struct strait_place *place)
+{
+    strait_ring_release(place);
+    strait_rx_pass_on(rx);
+    strait_rx_released(rx, place->slot);
+}
+
+/* A message that recv does not take as it is. */
+static int64_t refuse(struct strait_rx *rx, struct strait_place *place, uint64_t head, uint32_t size)
+{
+    if (strait_head_bytes(head) > rx->slot_bytes || strait_head_flags(head) & ~STRAIT_MSG_REQUEST) {
+        if (strait_ring_take(&rx->end, place) < 0)
+            return -EAGAIN;
+        give_back(rx, place);
+        return strait_fail(
+            -EBADMSG,
+            "channel %s: a peer wrote a message that cannot be (%u bytes in a slot of %u, flags %#x); dropped",
+            rx->endpoint->name, strait_head_bytes(head), rx->slot_bytes, strait_head_flags(head));
+    }
+    if (strait_head_flags(head) & STRAIT_MSG_REQUEST)
+        return strait_fail(-EPROTOTYPE, "channel %s: the next message carries a reply: peek, accept, answer, release",
+                           rx->endpoint->name);
+    return strait_fail(-EMSGSIZE, "channel %s: the next message has %u bytes, the buffer %u", rx->endpoint->name,
+                       strait_head_bytes(head), size);
+}
+
+int64_t strait_try_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info)
+{
+    struct strait_place place;
+    uint64_t head;
+    uint32_t bytes;
+
+    if (rx->peeked && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
+        return strait_fail(-EBUSY, "channel %s: a sole receiver releases what it has peeked before it receives",
+                           rx->endpoint->name);
+    do {
+        int r = find(rx, &place);
+        if (r < 0)
+            return r;
+        head = strait_load64_relaxed(&place.slot->head);
+        bytes = strait_head_bytes(head);
+        if (bytes > size || bytes > rx->slot_bytes || strait_head_flags(head) != 0)
+            return refuse(rx, &place, head, size);
+    } while (strait_ring_take(&rx->end, &place) < 0);
+    strait_payload_read(to, strait_slot_payload(place.slot), bytes);
+    if (info)
+        *info = (struct strait_msg){
+            .bytes = bytes, .tag = strait_head_tag(head), .attempts = strait_slot_attempts(place.word)};
+    give_back(rx, &place);
+    return bytes;
+}
+
+struct receiving {
+    struct strait_rx *rx;
+    void *to;
+    uint32_t size;
+    struct strait_msg *info;
+};
+
+static int64_t recv_step(void *arg)
+{
+    struct receiving *r = arg;
+    return strait_try_recv(r->rx, r->to, r->size, r->info);
+}
+
+int64_t strait_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info, uint64_t deadline_ns)
+{
+    struct receiving arg = {rx, to, size, info};
+    struct strait_wait wait;
+
+    if (deadline_ns == STRAIT_NOW)
+        return -EAGAIN;
+    wait = strait_endpoint_wait(rx->endpoint, rx->bell, STRAIT_WAIT_RECV, 0);
+    wait.step = recv_step;
+    wait.arg = &arg;
+    return strait_wait(&wait, deadline_ns);
+}
+
+int strait_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_t n, uint64_t deadline_ns)
+{
+    struct strait_msg info;
+    uint32_t got = 0;
+    int64_t r = 0;
+
+    for (; got < n; got++) {
+        r = got ? strait_try_recv(rx, in[got].data, in[got].size, &info)
+                : strait_recv_info(rx, in[got].data, in[got].size, &info, deadline_ns);
+        if (r < 0)
+            break;
+        in[got].bytes = (uint32_t)r;
+        in[got].tag = info.tag;
+    }
+    return got ? (int)got : (int)r;
+}
+
+/* ---- in place ---- */
+
+/* Describe a taken message; false if a peer wrote what cannot be. */
+static bool describe(const struct strait_rx *rx, const struct strait_place *place, struct strait_msg *msg)
+{
+    uint64_t head = strait_load64_relaxed(&place->slot->head);
+    struct strait_request_head request = {0, 0};
+    unsigned char *data = strait_slot_payload(place->slot);
+    uint32_t bytes = strait_head_bytes(head), skip = 0;
+
+    if (strait_head_flags(head) & STRAIT_MSG_REQUEST) {
+        skip = sizeof request;
+        if (bytes < skip)
+            return false;
+        strait_payload_read(&request, data, sizeof request);
+    }
+    if (bytes > rx->slot_bytes)
+        return false;
+    *msg = (struct strait_msg){.data = data + skip,
+                               .bytes = bytes - skip,
+                               .tag = strait_head_tag(head),
+                               .flags = strait_head_flags(head),
+                               .attempts = strait_slot_attempts(place->word),
+                               .token = request.token,
+                               .deadline_ns = request.deadline_ns,
+                               .place = *place};
+    return true;
+}
+
+static int64_t peek_step(void *arg)
+{
+    struct receiving *p = arg;
+    struct strait_rx *rx = p->rx;
+    struct strait_place place;
+
+    do {
+        int r = find(rx, &place);
+        if (r < 0)
+            return r;
+    } while (strait_ring_take(&rx->end, &place) < 0);
+    if (!describe(rx, &place, p->info)) {
+        strait_ring_release(&place);
+        return strait_fail(-EBADMSG, "channel %s: a peer wrote a message that cannot be; dropped", rx->endpoint->name);
+    }
+    if (rx->peeked++ == 0)
+        rx->oldest = (place.word & STRAIT_TURN_MASK) |
+                     (uint64_t)(((unsigned char *)place.slot - rx->end.slots) / rx->end.stride);
+    strait_rx_pass_on(rx);
+    return 0;
+}
+
+int strait_peek(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns)
+{
+    struct receiving arg = {rx, NULL, 0, msg};
+    struct strait_wait wait;
+    int64_t r;
+
+    if (*rx->home == 0)
+        return strait_process_check(rx->endpoint->segment);
+    if (rx->peeked >= rx->window)
+        return strait_fail(-ENOBUFS, "channel %s: %u messages are peeked, its peek_window; release one",
+                           rx->endpoint->name, rx->window);
+    r = peek_step(&arg);
+    if (r != -EAGAIN || deadline_ns == STRAIT_NOW)
+        return (int)r;
+    wait = strait_endpoint_wait(rx->endpoint, rx->bell, STRAIT_WAIT_RECV, 0);
+    wait.step = peek_step;
+    wait.arg = &arg;
+    return (int)strait_wait(&wait, deadline_ns);
+}
+
+/* The end of the lane that a slot lies in; a receiver may have turned to another lane since its peek. */
+static const struct strait_ring_end *end_of(const struct strait_rx *rx, const struct strait_slot *slot)
+{
+    const unsigned char *at = (const unsigned char *)slot;
+
+    for (uint32_t i = 0; i < rx->lanes && rx->lanes > 1; i++) {
+        const struct strait_ring_end *end = &rx->endpoint->ends[i];
+        if (at >= end->slots && (size_t)(at - end->slots) < ((size_t)end->mask + 1) * end->stride)
+            return end;
+    }
+    return &rx->end;
+}
+
+int strait_release(struct strait_rx *rx, struct strait_msg *msg)
+{
+    bool many = rx->end.flags & STRAIT_RING_MANY_CONSUMERS;
+
+    if (*rx->home == 0)
+        return strait_process_check(rx->endpoint->segment);
+    if (rx->peeked == 0 || msg->place.slot == NULL)
+        return strait_fail(-EINVAL, "channel %s: this message is not peeked", rx->endpoint->name);
+    if (!many) {
+        if (strait_ring_slot(&rx->end, rx->oldest) != msg->place.slot)
+            return strait_fail(-EINVAL, "channel %s: a sole receiver releases in the order of its peeks",
+                               rx->endpoint->name);
+        rx->oldest = strait_ring_next(&rx->end, rx->oldest);
+    }
+    strait_ring_release(&msg->place);
+    rx->peeked--;
+    /* Jobs are released in any order, so half-ring boundaries say little about space: look each time. */
+    if (many && !rx->busy)
+        strait_bell_ring(&end_of(rx, msg->place.slot)->ring->writable, 1, rx->fence);
+    else
+        strait_rx_released(rx, msg->place.slot);
+    msg->place.slot = NULL;
+    return 0;
+}

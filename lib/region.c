@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MIT */
+/* Regions: opening, locking, snapshots; the slow side of strait/region.h. */
+#include "strait/region.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "error.h"
+#include "futex.h"
+#include "guard.h"
+#include "wait.h"
+
+#define SNAPSHOT_TRIES 64
+
+/* ---- what a region is made of ---- */
+
+struct asking {
+    const struct strait_region_options *options; /* NULL = whatever is there */
+    uint32_t parts;                              /* 0 = as many as there are */
+    uint32_t index;
+    struct strait_region_plan plan;
+    struct strait_guard *guard; /* NULL: only made, not opened */
+};
+
+static uint32_t flags_of(const struct strait_region_options *o)
+{
+    return (o->atomic ? STRAIT_REGION_ATOMIC : 0) | (o->readers ? STRAIT_REGION_READERS : 0);
+}
+
+static int64_t measure(const char *name, void *ask)
+{
+    struct asking *a = ask;
+    const struct strait_region_options *o = a->options;
+
+    a->plan = (struct strait_region_plan){
+        .flags = flags_of(o), .parts = a->parts ? a->parts : 1, .bytes = o->bytes, .initial = o->initial};
+    if (strait_region_measure(&a->plan) == 0)
+        return (int64_t)a->plan.object_bytes;
+    return strait_fail(
+        -EINVAL,
+        "region %s: %llu bytes (1 to 2^40), %u shards (1 to %u), atomic %d, readers %d (not both) do not "
+        "make a region",
+        name, (unsigned long long)o->bytes, a->plan.parts, STRAIT_REGION_PARTS, o->atomic, o->readers);
+}
+
+static void build(const struct strait_segment_map *map, const struct strait_object *object, void *ask)
+{
+    strait_region_build(map, object, &((struct asking *)ask)->plan);
+}
+
+/* Does an existing region offer what is asked for? */
+static int suits(const struct strait_region_view *v, const char *name, const struct asking *a)
+{
+    if (a->options && a->options->bytes > v->bytes)
+        return strait_fail(-EINVAL, "region %s exists with %llu bytes, %llu are asked for", name,
+                           (unsigned long long)v->bytes, (unsigned long long)a->options->bytes);
+    if (a->options && flags_of(a->options) != v->flags)
+        return strait_fail(-EINVAL, "region %s exists as %s region", name,
+                           v->flags & STRAIT_REGION_ATOMIC    ? "an atomic"
+                           : v->flags & STRAIT_REGION_READERS ? "a reader-writer"
+                                                              : "a plain");
+    if (a->parts && a->parts != v->parts)
+        return strait_fail(-EINVAL, "region %s exists with %u shards, %u are asked for", name, v->parts, a->parts);
+    return 0;
+}
+
+/* Admin. */
+static int enter(struct strait_handle *h, void *ask)
+{
+    struct asking *a = ask;
+    struct strait_guard *g = a->guard;
+    struct strait_region_view view;
+    int r = strait_region_view(&h->segment->map, &h->object, &view);
+
+    if (r < 0)
+        return strait_fail(r, "region %s of segment %s is damaged", h->name, h->segment->map.path);
+    r = suits(&view, h->name, a);
+    if (r < 0)
+        return r;
+    r = strait_region_part(&view, a->index, &g->part);
+    if (r < 0)
+        return strait_fail(-EINVAL, "region %s has no shard %u", h->name, a->index);
+    g->index = a->index;
+    g->parts = view.parts;
+    g->flags = view.flags;
+    strait_region_enter(&view);
+    return 0;
+}
+
+/* Admin. */
+static void leave(struct strait_handle *h, bool last)
+{
+    struct strait_region_view view;
+
+    if (last && strait_region_view(&h->segment->map, &h->object, &view) == 0)
+        strait_region_leave(&view);
+}
+
+static const struct strait_handle_kind region_kind = {
+    .kind = STRAIT_KIND_REGION, .noun = "region", .measure = measure, .build = build, .enter = enter, .leave = leave};
+
+/* ---- open, close ---- */
+
+struct opened {
+    struct strait_region region; /* first: what the user holds */
+    struct strait_guard guard;
+};
+
+static void fill(struct opened *o)
+{
+    struct strait_guard *g = &o->guard;
+    const struct strait_segment *s = g->handle.segment;
+
+    g->ranked = strait_rank_wanted();
+    g->idle = g->ranked || g->part.cells ? STRAIT_REGION_CAREFUL : STRAIT_REGION_FREE;
+    g->rank_segment = strait_load64_relaxed(&strait_segment_header(&s->map)->id);
+    g->rank_offset = (uint64_t)((unsigned char *)g->part.lock - s->map.base);
+    o->region = (struct strait_region){.home = s->home,
+                                       .word = &g->part.lock->word,
+                                       .lease = s->map.lease,
+                                       .state = g->idle,
+                                       .data = g->part.data,
+                                       .bytes = g->part.bytes,
+                                       .guard = g};
+}
+
+int strait_region_open_part(struct strait_segment *segment, const char *name,
+                            const struct strait_region_options *options, uint32_t parts, uint32_t index,
+                            struct strait_region **region)
+{
+    struct opened *o = aligned_alloc(STRAIT_LINE, (sizeof *o + STRAIT_LINE - 1) / STRAIT_LINE * STRAIT_LINE);
+    struct asking ask = {.options = options, .parts = parts, .index = index};
+    int r;
+
+    if (o == NULL)
+        return strait_fail(-ENOMEM, "region %s: out of memory", name);
+    o->guard = (struct strait_guard){.index = 0};
+    ask.guard = &o->guard;
+    r = strait_handle_open(&o->guard.handle, segment, name, &region_kind, options != NULL, &ask);
+    if (r < 0) {
+        free(o);
+        return r;
+    }
+    fill(o);
+    *region = &o->region;
+    return 0;
+}
+
+int strait_region_open(struct strait_segment *segment, const char *name, const struct strait_region_options *options,
+                       struct strait_region **region)
+{
+    return strait_region_open_part(segment, name, options, 1, 0, region);
+}
+
+int strait_region_create(struct strait_segment *segment, const char *name, const struct strait_region_options *options)
+{
+    struct asking ask = {.options = options, .parts = 1};
+
+    if (options == NULL)
+        return strait_fail(-EINVAL, "region %s: how many bytes?", name);
+    return strait_handle_make(segment, name, &region_kind, &ask);
+}
+
+void strait_region_close(struct strait_region *r)
+{
+    if (r == NULL)
+        return;
+    if (*r->home && r->state == STRAIT_REGION_READING)
+        strait_region_read_unlock(r);
+    else if (*r->home && strait_region_held(r))
+        strait_region_restore(r);
+    strait_handle_close(&r->guard->handle, &region_kind);
+    free(r);
+}
+
+int strait_region_unlink(struct strait_segment *segment, const char *name)
+{
+    return strait_handle_unlink(segment, name, &region_kind);
+}
+
+uint64_t strait_region_bytes(const struct strait_region *r)
+{
+    return r->bytes;
+}
+
+void *strait_region_data(const struct strait_region *r)
+{
+    return *r->home ? strait_region_current(&r->guard->part) : NULL;
+}
+
+/* ---- waiting ---- */
+
+struct locking {
+    struct strait_guard *guard;
+    uint32_t keep; /* WAITERS once we have slept: others may be asleep still */
+    bool heal;
+};
+
+static int64_t lock_step(void *arg)
+{
+    struct locking *l = arg;
+    return strait_lock_step(&l->guard->part.lock->word, l->guard->part.lease, l->keep, l->heal);
+}
+
+static int64_t read_step(void *arg)
+{
+    return strait_lock_read_step(&((struct locking *)arg)->guard->part);
+}
+
+static int mark_word(void *arg, struct strait_word *w)
+{
+    struct locking *l = arg;
+    struct strait_lock *lock = l->guard->part.lock;
+    int r = strait_lock_mark(&lock->word, &w->seen);
+
+    if (r < 0)
+        return r;
+    l->keep = STRAIT_LOCK_WAITERS;
+    w->word = &lock->word;
+    w->holder = strait_lock_owner(w->seen);
+    strait_add64_relaxed(&lock->slept, 1);
+    return 0;
+}
+
+static void pass_on_word(void *arg)
+{
+    strait_lock_pass_on(&((struct locking *)arg)->guard->part.lock->word);
+}
+
+static int64_t drain_step(void *arg)
+{
+    return strait_lock_reader(&((struct locking *)arg)->guard->part) == STRAIT_LEASE_NONE ? 0 : -EAGAIN;
+}
+
+static int mark_drain(void *arg, struct strait_word *w)
+{
+    const struct strait_part *part = &((struct locking *)arg)->guard->part;
+
+    w->word = &part->lock->drained;
+    return strait_lock_drain(part, &w->seen, &w->holder);
+}
+
+/* Only the writer sleeps here: there is nobody to pass a wake on to. */
+static void pass_on_drain(void *arg)
+{
+    (void)arg;
+}
+
+static struct strait_word_wait wait_of(struct locking *l, enum strait_wait_kind kind)
+{
+    struct strait_guard *g = l->guard;
+    return (struct strait_word_wait){.map = &g->handle.segment->map,
+                                     .pass_on = pass_on_word,
+                                     .arg = l,
+                                     .mark = mark_word,
+                                     .kind = kind,
+                                     .object = g->handle.object.offset,
+                                     .detail = g->index};
+}
+
+static int wait_word(struct strait_guard *g, struct strait_word_wait *wait, uint64_t deadline_ns)
+{
+    int64_t r = wait->step(wait->arg);
+
+    if (r != -EAGAIN)
+        return (int)r;
+    strait_add64_relaxed(&g->part.lock->contended, 1);
+    return (int)strait_wait_word(wait, deadline_ns);
+}
+
+/* The writer has the word: until no reader is left, or the deadline. */
+static int drain(struct locking *l, uint64_t deadline_ns)
+{
+    struct strait_word_wait wait = wait_of(l, STRAIT_WAIT_LOCK);
+    int r;
+
+    wait.step = drain_step;
+    wait.mark = mark_drain;
+    wait.pass_on = pass_on_drain;
+    r = wait_word(l->guard, &wait, deadline_ns);
+    strait_lock_drained(&l->guard->part);
+    return r;
+}
+
+/* ---- locking ---- */
+
+static int explain(const struct strait_guard *g, int r)
+{
+    if (r == -ENOTRECOVERABLE)
+        return strait_fail(r,
+                           "region %s is poisoned: an owner died inside and the next one did not heal it; "
+                           "strait_region_lock_for_heal, repair, strait_region_heal",
+                           g->handle.name);
+    if (r == -EPROTO)
+        return strait_fail(r, "region %s: its lock names an owner that cannot be", g->handle.name);
+    return r;
+}
+
+static void wake(struct strait_region *r, uint32_t word, uint32_t left)
+{
+    bool all = r->guard->part.cells || (left & (STRAIT_LOCK_POISONED | STRAIT_LOCK_DIED));
+
+    if (word & STRAIT_LOCK_WAITERS)
+        strait_futex_wake(r->word, all ? UINT32_MAX : 1);
+}
+
+void strait_region_wake(struct strait_region *r)
+{
+    strait_futex_wake(r->word, 1); /* somebody added WAITERS since we took it */
+}
+
+static int give(struct strait_region *r, uint32_t left)
+{
+    struct strait_guard *g = r->guard;
+
+    g->spare = NULL;
+    r->state = g->idle;
+    wake(r, strait_lock_give(r->word, left), left);
+    if (g->ranked)
+        strait_rank_pop(r);
+    return 0;
+}
+
+void strait_region_restore(struct strait_region *r)
+{
+    give(r, r->state == STRAIT_REGION_SUSPECT ? strait_lock_as_it_was(r->guard->had) : 0);
+}
+
+static int may_lock(struct strait_region *r, uint64_t deadline_ns)
+{
+    struct strait_guard *g = r->guard;
+
+    if (*r->home == 0)
+        return strait_process_check(g->handle.segment);
+    if (r->state == STRAIT_REGION_READING || strait_region_held(r))
+        return strait_fail(-EDEADLK, "region %s: this handle holds it already", g->handle.name);
+    return g->ranked && deadline_ns != STRAIT_NOW ? strait_rank_check(r) : 0;
+}
+
+static int lock_slow(struct strait_region *r, uint64_t deadline_ns, bool heal)
+{
+    struct strait_guard *g = r->guard;
+    struct locking l = {g, 0, heal};
+    struct strait_word_wait wait = wait_of(&l, STRAIT_WAIT_LOCK);
+    int had, e = may_lock(r, deadline_ns);
+
+    if (e < 0)
+        return e;
+    wait.step = lock_step;
+    had = wait_word(g, &wait, deadline_ns);
+    if (had < 0)
+        return explain(g, had);
+    r->state = had                             ? STRAIT_REGION_SUSPECT
+               : g->idle == STRAIT_REGION_FREE ? STRAIT_REGION_HELD
+                                               : STRAIT_REGION_HELD_CAREFUL;
+    g->had = had;
+    if (g->ranked)
+        strait_rank_push(r);
+    e = g->part.cells ? drain(&l, deadline_ns) : 0;
+    if (e < 0) {
+        strait_region_restore(r);
+        return e;
+    }
+    return had ? 1 : 0;
+}
+
+int strait_region_lock_slow(struct strait_region *r, uint64_t deadline_ns)
+{
+    return lock_slow(r, deadline_ns, false);
+}
+
+int strait_region_lock_for_heal(struct strait_region *r, uint64_t deadline_ns)
+{
+    return lock_slow(r, deadline_ns, true);
+}
+
+static int not_held(const struct strait_region *r)
+{
+    return strait_fail(-EPERM, "region %s: this handle does not hold its lock", r->guard->handle.name);
+}
+
+int strait_region_unlock_slow(struct strait_region *r)
+{
+    if (*r->home == 0)
+        return strait_process_check(r->guard->handle.segment);
+    if (!strait_region_held(r))
+        return not_held(r);
+    return give(r, r->state == STRAIT_REGION_SUSPECT ? STRAIT_LOCK_POISONED : 0);
+}
+
+int strait_region_heal(struct strait_region *r)
+{
+    int e;
+
+    if (*r->home == 0)
+        return strait_process_check(r->guard->handle.segment);
+    if (!strait_region_held(r))
+        return not_held(r);
+    e = r->state == STRAIT_REGION_SUSPECT ? strait_lock_heal(r->word, r->lease) : 0;
+    if (e < 0)
+        return strait_fail(e, "region %s: its lock is not ours any more", r->guard->handle.name);
+    r->state = STRAIT_REGION_HELD_CAREFUL;
+    return 0;
+}
+
+int strait_region_poisoned(const struct strait_region *r)
+{
+    if (*r->home == 0)
+        return strait_process_check(r->guard->handle.segment);
+    return strait_load32_relaxed(r->word) & STRAIT_LOCK_POISONED ? 1 : 0;
+}
+
+int strait_region_suspect(const struct strait_region *r)
+{
+    return r->state == STRAIT_REGION_SUSPECT;
+}
+
+/* ---- readers ---- */
+
+int strait_region_read_lock(struct strait_region *r, uint64_t deadline_ns)
+{
+    struct strait_guard *g = r->guard;
+    struct locking l = {g, 0, false};
+    struct strait_word_wait wait = wait_of(&l, STRAIT_WAIT_READ_LOCK);
+    int e = may_lock(r, deadline_ns);
+
+    if (e < 0)
+        return e;
+    if (g->part.cells == NULL)
+        return strait_fail(-EOPNOTSUPP, "region %s was not made with options.readers", g->handle.name);
+    wait.step = read_step;
+    e = wait_word(g, &wait, deadline_ns);
+    if (e < 0)
+        return explain(g, e);
+    r->state = STRAIT_REGION_READING;
+    if (g->ranked)
+        strait_rank_push(r);
+    return e;
+}
+
+int strait_region_read_unlock(struct strait_region *r)
+{
+    if (*r->home == 0)
+        return strait_process_check(r->guard->handle.segment);
+    if (r->state != STRAIT_REGION_READING)
+        return strait_fail(-EPERM, "region %s: this handle does not read it", r->guard->handle.name);
+    r->state = r->guard->idle;
+    strait_lock_read_leave(&r->guard->part);
+    if (r->guard->ranked)
+        strait_rank_pop(r);
+    return 0;
+}
+
+/* ---- atomic regions ---- */
+
+static int not_atomic(const struct strait_region *r)
+{
+    return strait_fail(-EOPNOTSUPP, "region %s was not made with options.atomic", r->guard->handle.name);
+}
+
+int strait_region_begin(struct strait_region *r, void **data)
+{
+    struct strait_guard *g = r->guard;
+
+    if (*r->home == 0)
+        return strait_process_check(g->handle.segment);
+    if (!(g->flags & STRAIT_REGION_ATOMIC))
+        return not_atomic(r);
+    if (!strait_region_held(r))
+        return not_held(r);
+    r->state = STRAIT_REGION_HELD_CAREFUL; /* unlocking forgets what is not committed */
+    g->spare = strait_region_begin_part(&g->part);
+    *data = g->spare;
+    return 0;
+}
+
+int strait_region_commit(struct strait_region *r)
+{
+    struct strait_guard *g = r->guard;
+
+    if (*r->home == 0)
+        return strait_process_check(g->handle.segment);
+    if (g->spare == NULL)
+        return strait_fail(-EPERM, "region %s: nothing was begun", g->handle.name);
+    g->spare = NULL;
+    strait_region_commit_part(&g->part);
+    return 0;
+}
+
+/* Commits came faster than we copy: keep them out for once. */
+static int snapshot_locked(struct strait_region *r, void *to, uint64_t bytes, uint64_t deadline_ns)
+{
+    int e = lock_slow(r, deadline_ns, false);
+
+    if (e < 0)
+        return e;
+    strait_region_snapshot_step(&r->guard->part, to, bytes);
+    return strait_region_unlock(r);
+}
+
+int strait_region_snapshot(struct strait_region *r, void *to, uint64_t bytes, uint64_t deadline_ns)
+{
+    const struct strait_guard *g = r->guard;
+
+    if (*r->home == 0)
+        return strait_process_check(g->handle.segment);
+    if (!(g->flags & STRAIT_REGION_ATOMIC))
+        return not_atomic(r);
+    if (bytes > r->bytes)
+        return strait_fail(-EMSGSIZE, "region %s has %llu bytes, %llu are asked for", g->handle.name,
+                           (unsigned long long)r->bytes, (unsigned long long)bytes);
+    for (int i = 0; i < SNAPSHOT_TRIES; i++)
+        if (strait_region_snapshot_step(&g->part, to, bytes) == 0)
+            return 0;
+    return strait_region_held(r) ? -EPROTO : snapshot_locked(r, to, bytes, deadline_ns);
+}
+
+/* ---- figures ---- */
+
+int strait_region_contention(const struct strait_region *r, struct strait_contention *figures)
+{
+    const struct strait_lock *lock = r->guard->part.lock;
+
+    if (*r->home == 0)
+        return strait_process_check(r->guard->handle.segment);
+    *figures = (struct strait_contention){.contended = strait_load64_relaxed(&lock->contended),
+                                          .slept = strait_load64_relaxed(&lock->slept),
+                                          .deaths = strait_load64_relaxed(&lock->deaths)};
+    return 0;
+}
