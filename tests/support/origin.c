@@ -73,7 +73,7 @@ enum answering { BETWEEN, HEAD, BODY, STALLED };
 struct peer {
     int fd;
     enum answering state;
-    bool chunked, close;
+    bool chunked, close, once; /* once: the next request gets no answer */
     uint64_t seed, at, bytes;
     const struct origin_script *script;
     size_t in_n, out_at, out_n;
@@ -183,6 +183,10 @@ static bool next(struct peer *p)
     case ORIGIN_RESET:
         reset(p);
         return false;
+    case ORIGIN_ONCE:
+        p->once = true;
+        p->state = BETWEEN;
+        return true;
     case ORIGIN_KEEP:
         p->state = BETWEEN;
         return true;
@@ -232,6 +236,8 @@ static bool serve(struct peer *p)
                 return false;
             continue;
         }
+        if (p->state == BETWEEN && p->once && p->in_n)
+            return false;
         if (p->state == BETWEEN && next_request(p))
             continue;
         if (p->in_n == IN_BYTES)

@@ -33,7 +33,7 @@ uint64_t origin_hash(uint64_t hash, const void *data, size_t bytes);
 uint64_t origin_hash_body(uint64_t seed, uint64_t bytes);
 
 /* What a bad path does. */
-enum origin_after { ORIGIN_CLOSE, ORIGIN_STALL, ORIGIN_RESET, ORIGIN_KEEP, ORIGIN_ENDLESS };
+enum origin_after { ORIGIN_CLOSE, ORIGIN_STALL, ORIGIN_RESET, ORIGIN_KEEP, ORIGIN_ONCE, ORIGIN_ENDLESS };
 struct origin_script {
     const char *path;
     const char *text; /* what it says */

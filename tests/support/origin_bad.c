@@ -39,6 +39,7 @@ const struct origin_script origin_scripts[] = {
     {"/bad/redirect", "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", ORIGIN_KEEP, NULL},
     /* Right as far as one can tell, but hostile to whoever comes next on the connection. */
     {"/bad/body-too-long", OK "Content-Length: 4\r\n\r\nbody and much more than was announced", ORIGIN_KEEP, NULL},
+    {"/bad/once", OK "Content-Length: 4\r\n\r\nbody", ORIGIN_ONCE, NULL}, /* closes when the next request comes */
     {"/bad/keep-then-close", OK "Content-Length: 4\r\n\r\nbody", ORIGIN_CLOSE, NULL},
     {NULL, NULL, ORIGIN_CLOSE, NULL},
 };
