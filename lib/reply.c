@@ -206,8 +206,8 @@ static int64_t gather(struct strait_reply_rx *r, unsigned char *to, uint32_t siz
 
         if (e < 0)
             return e;
-        if (msg.flags & STRAIT_MSG_RESTART)
-            at = 0;
+        if (msg.flags & (STRAIT_MSG_RESTART | STRAIT_MSG_ERROR))
+            at = 0; /* what came before counts no more */
         if (msg.bytes > size - at)
             return strait_fail(-EMSGSIZE, "the answer has more than the %u bytes that the buffer has", size);
         strait_payload_read(to + at, msg.data, msg.bytes);

@@ -10,9 +10,11 @@
 #include <strait/error.h>
 #include <strait/fetch.h>
 #include <strait/loop.h>
+#include <strait/pool.h>
 #include <strait/region.h>
 #include <strait/reply.h>
 #include <strait/segment.h>
 #include <strait/shards.h>
+#include <strait/supervisor.h>
 
 #endif
