@@ -25,7 +25,7 @@ struct setting {
     uint64_t first_turn;
     uint32_t turned; /* messages sent and received before */
     uint32_t unread; /* messages that lie in the ring */
-    uint32_t replies;
+    uint32_t replies, lanes;
     enum sleeper sleeper;
 };
 
@@ -37,11 +37,16 @@ struct operation {
     unsigned roles; /* handles that the actor opens before: enum role */
     unsigned takes; /* roles that it takes in act */
     bool alone;     /* the survivor has no handle of these roles either */
-    bool (*enter)(struct stage *st, int who);
+    bool bare;      /* the actor is not attached before its operation */
+    bool unborn;    /* nor is there a segment */
+    bool deserted;  /* nor is anybody else attached */
+    bool calls;     /* the survivor has sent a request */
+    bool (*enter)(struct stage *st, const struct setting *s, int who);
     int (*act)(struct stage *st, int who);
     void (*after)(struct stage *st, int who); /* the actor has come back: write down what it got */
     void (*leave)(struct stage *st, int who);
-    void (*judge)(struct stage *st, int who, struct ledger *l); /* survivor: what the contract says now */
+    void (*judge)(struct stage *st, int who, struct ledger *l);       /* survivor: what the contract says now */
+    bool (*look)(struct stage *st, const struct setting *s, int who); /* survivor, attached: checks of this row's own */
 };
 
 /** A scene's argument. */
@@ -87,10 +92,13 @@ int64_t cast_receive(struct stage *st, uint64_t deadline_ns);
 /* ops_channel.c */
 extern const struct operation op_send, op_send_blocked, op_recv, op_recv_blocked, op_send_many, op_recv_many, op_claim,
     op_commit, op_abort, op_peek, op_release, op_tx_close, op_rx_close, op_tx_open, op_rx_open, op_shut;
-/* ops_life.c: scenes of their own, n of them */
-const struct scene *life_scenes(size_t *n);
+/* ops_life.c */
+extern const struct operation op_attach, op_attach_sweep, op_detach, op_create, op_remove, op_channel_create, op_unlink,
+    op_hold, op_sweep, op_sweep_sleeper;
 /* ops_reply.c */
-const struct scene *reply_scenes(size_t *n);
+bool play_prepare_call(struct stage *st);
+extern const struct operation op_request, op_reply_recv, op_reply_close, op_reply_close_busy, op_accept, op_answer,
+    op_answer_part, op_answer_release, op_sweep_worker;
 
 /* play.c: the functions of a scene whose argument is a struct play */
 bool play_prepare(struct stage *st, const void *arg);
@@ -103,5 +111,9 @@ void play_check(struct stage *st, const void *arg);
 bool play_alive(struct stage *st, const struct setting *s);
 /** The end of every check: an index can be had, nothing is left, the name can be removed. */
 void play_epilogue(struct stage *st);
+/** All that can be received now. */
+bool play_drain(struct stage *st);
+/** A process that is dead when this returns: attached, with the given roles, and what `act` did. */
+bool play_dead(struct stage *st, const struct setting *s, unsigned roles, bool (*act)(struct stage *st));
 
 #endif

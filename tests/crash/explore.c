@@ -87,7 +87,7 @@ static void explore_kills(struct worker *w, struct point p, uint32_t part)
     struct step_trace t = {0};
     uint32_t parts = sc->parts ? sc->parts : 1;
     if (runner_record(w->r, &p, 0, &t) == 0) {
-        bool changes_only = t.n > (sc->window_max ? sc->window_max : SCENE_WINDOW);
+        bool changes_only = t.n > SCENE_WINDOW && (!sc->every || w->options->stride > 8);
         uint64_t skipped = 0;
         p.trace = &t;
         for (p.n = part; p.n <= t.n && !hopeless(w, &p); p.n += parts) {

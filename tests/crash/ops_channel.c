@@ -65,8 +65,9 @@ static int send_values(int who, uint32_t n, uint64_t deadline_ns)
 }
 
 /* Payloads are made outside the window. */
-static bool enter_send(struct stage *st, int who)
+static bool enter_send(struct stage *st, const struct setting *s, int who)
 {
+    (void)s;
     (void)st;
     for (uint32_t i = 0; i < CAST_BATCH; i++)
         me.bytes[i] = ledger_write(CAST_VALUE(who, i), me.buffer[i]);
@@ -141,8 +142,9 @@ static void judge_claim(struct stage *st, int who, struct ledger *l)
 const struct operation op_claim = {
     .row = "claim", .roles = ROLE_SENDER, .act = act_claim, .leave = leave_claim, .judge = judge_claim};
 
-static bool enter_claimed(struct stage *st, int who)
+static bool enter_claimed(struct stage *st, const struct setting *s, int who)
 {
+    (void)s;
     int r = strait_claim(me.tx, &me.claim, STRAIT_NOW);
     if (r < 0)
         return stage_fail(st, VERDICT_BROKEN, "claim: %s", strait_strerror(r));
@@ -286,8 +288,9 @@ const struct operation op_peek = {.row = "peek",
                                   .leave = leave_peek,
                                   .judge = judge_peek};
 
-static bool enter_peeked(struct stage *st, int who)
+static bool enter_peeked(struct stage *st, const struct setting *s, int who)
 {
+    (void)s;
     int r = strait_peek(me.rx, &me.msg, STRAIT_NOW);
     if (r < 0)
         return stage_fail(st, VERDICT_BROKEN, "peek: %s", strait_strerror(r));

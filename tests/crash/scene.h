@@ -30,11 +30,11 @@ struct scene {
      * only then waits for st->go. */
     void (*check)(struct stage *st, const void *arg);
     bool asleep;
-    bool pair;           /* two actors, preemption schedules; else kill points */
-    bool fresh;          /* the process that checks is another one than the one that prepared */
-    uint32_t parts;      /* a long scene is shared out between workers; 0 = 1 */
-    uint64_t check_ns;   /* a survivor that takes longer hangs; 0 = SCENE_CHECK_NS */
-    uint64_t window_max; /* above it only the points at which something changed are tried; 0 = SCENE_WINDOW */
+    bool pair;         /* two actors, preemption schedules; else kill points */
+    bool fresh;        /* the process that checks is another one than the one that prepared */
+    uint32_t parts;    /* a long scene is shared out between workers; 0 = 1 */
+    uint64_t check_ns; /* a survivor that takes longer hangs; 0 = SCENE_CHECK_NS */
+    bool every;        /* each instruction on the stride, however long the window is */
 };
 
 #define SCENE_CHECK_NS UINT64_C(10000000000)

@@ -176,30 +176,47 @@ enum step_stop step_attach(struct step *s, pid_t pid, uint64_t limit_ns)
     return s->rip == (uint64_t)(uintptr_t)step_begin + 1 ? STEP_AT : STEP_GONE;
 }
 
-/* Runs natively until `rip` is met. */
-static enum step_stop run_to_address(struct step *s, uint64_t rip)
+/* Runs natively until `rip` has been met `times` times. */
+static enum step_stop run_to_address(struct step *s, uint64_t rip, uint32_t times)
 {
     errno = 0;
     unsigned long was = (unsigned long)ptrace(PTRACE_PEEKTEXT, s->pid, rip, 0);
-    if (errno || ptrace(PTRACE_POKETEXT, s->pid, rip, (was & ~STEP_TRAP_MASK) | STEP_TRAP) < 0)
-        return STEP_GONE;
-    enum step_stop stop = resume(s, PTRACE_CONT, true);
-    if (stop == STEP_AT) {
+    enum step_stop stop = errno ? STEP_GONE : STEP_AT;
+    while (times-- && stop == STEP_AT) {
+        if (s->rip == rip) /* from where it stands, over the address itself */
+            stop = resume(s, PTRACE_SINGLESTEP, true);
+        if (stop != STEP_AT)
+            break;
+        ptrace(PTRACE_POKETEXT, s->pid, rip, (was & ~STEP_TRAP_MASK) | STEP_TRAP);
+        stop = resume(s, PTRACE_CONT, true);
+        if (stop != STEP_AT)
+            break;
         ptrace(PTRACE_POKETEXT, s->pid, rip, was);
-        s->rip--; /* behind the trap, which is one byte */
-        step_write_rip(s->pid, s->rip);
+        step_write_rip(s->pid, --s->rip); /* behind the trap, which is one byte */
+        if (s->rip != rip)
+            break; /* the window's end, by another way than the recorded one */
     }
     return stop;
 }
 
+/* The cheapest recorded place from which n can be stepped to; a visit costs about three steps. */
+static uint64_t anchor(const struct step *s, uint64_t n, const struct step_trace *known)
+{
+    uint64_t at = n < known->n ? n : known->n - 1, best = s->done, cost = n - s->done;
+    for (uint64_t a = at; a > s->done && at - a < cost; a--)
+        if (known->visit[a] && at - a + 3 * known->visit[a] + 8 < cost) {
+            best = a;
+            cost = at - a + 3 * known->visit[a] + 8;
+        }
+    return best;
+}
+
 static enum step_stop jump(struct step *s, uint64_t n, const struct step_trace *known)
 {
-    uint64_t a = n < known->n ? n : known->n - 1;
-    while (a > s->done && !known->first[a])
-        a--;
-    if (a < s->done + 16) /* a breakpoint costs about as much */
+    uint64_t a = anchor(s, n, known);
+    if (s->done || a == 0) /* visits are counted from the start */
         return STEP_AT;
-    enum step_stop stop = run_to_address(s, known->rip[a]);
+    enum step_stop stop = run_to_address(s, known->rip[a], known->visit[a]);
     s->done = a;
     return stop;
 }
@@ -284,22 +301,27 @@ static int by_rip(const void *a, const void *b)
     return x->i < y->i ? -1 : 1;
 }
 
-/* Marks the first visit of each address outside the vdso, whose pages cannot be written. */
-static int trace_mark_first(struct step_trace *t)
+/* Counts the visits of each address outside the vdso, whose pages cannot be written. System calls in a long loop are
+ * worth a look at the first turns and now and then later. */
+static int trace_count_visits(struct step_trace *t)
 {
     uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
     struct seen *seen = malloc((t->n + 1) * sizeof(*seen));
-    t->first = calloc(t->n + 1, 1);
-    if (!seen || !t->first) {
+    t->visit = calloc(t->n + 1, sizeof(*t->visit));
+    if (!seen || !t->visit) {
         free(seen);
         return -ENOMEM;
     }
     for (size_t i = 0; i < t->n; i++)
         seen[i] = (struct seen){t->rip[i], i};
     qsort(seen, t->n, sizeof(*seen), by_rip);
-    for (size_t i = 0; i < t->n; i++)
-        if ((!i || seen[i].rip != seen[i - 1].rip) && (!vdso || seen[i].rip - vdso >= VDSO_MOST))
-            t->first[seen[i].i] = 1;
+    uint32_t visit = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        visit = i && seen[i].rip == seen[i - 1].rip ? visit + 1 : 1;
+        t->visit[seen[i].i] = !vdso || seen[i].rip - vdso >= VDSO_MOST ? visit : 0;
+        if (t->changed[seen[i].i] == STEP_CALLED && visit > 4 && visit % 64)
+            t->changed[seen[i].i] = 0;
+    }
     free(seen);
     return 0;
 }
@@ -313,22 +335,22 @@ enum step_stop step_record(struct step *s, struct step_trace *t, uint64_t (*hash
     while (stop == STEP_AT && s->rip != end) {
         if (t->n >= STEP_WINDOW_MOST || trace_push(t, s->rip) < 0)
             return STEP_HUNG;
-        bool changed = step_is_syscall(s->pid, s->rip);
+        bool call = step_is_syscall(s->pid, s->rip);
         stop = resume(s, PTRACE_SINGLESTEP, true);
         s->done++;
         uint64_t is = hash ? hash(arg) : 0;
-        t->changed[t->n - 1] = changed || is != was;
+        t->changed[t->n - 1] = is != was ? STEP_CHANGED : call ? STEP_CALLED : 0;
         was = is;
     }
     if (stop != STEP_AT)
         return stop;
-    return trace_mark_first(t) < 0 ? STEP_GONE : STEP_END;
+    return trace_count_visits(t) < 0 ? STEP_GONE : STEP_END;
 }
 
 void step_trace_free(struct step_trace *t)
 {
     free(t->rip);
     free(t->changed);
-    free(t->first);
+    free(t->visit);
     *t = (struct step_trace){0};
 }

@@ -6,8 +6,8 @@
  * step_begin(), runs the operation under test, and calls step_end(). Instruction 0 is the first one after step_begin's
  * own trap; the window ends before the first instruction of step_end.
  *
- * Stepping from the start costs the square of the window, so a step_trace remembers the way: an instruction that is met
- * for the first time at index a is reached natively, by a breakpoint, and only the rest is stepped.
+ * Stepping from the start costs the square of the window, so a step_trace remembers the way: an instruction that is the
+ * n-th visit of its address is reached natively, by a breakpoint that is met n times, and only the rest is stepped.
  */
 #ifndef STRAIT_TESTS_CRASH_STEP_H
 #define STRAIT_TESTS_CRASH_STEP_H
@@ -27,10 +27,12 @@ enum step_stop {
     STEP_HUNG     /* ran past its time limit */
 };
 
+enum step_change { STEP_CHANGED = 1, STEP_CALLED = 2 };
+
 struct step_trace {
     uint64_t *rip;    /* of instruction i, before it ran */
-    uint8_t *changed; /* instruction i changed shared memory or was a system call */
-    uint8_t *first;   /* instruction i is the first one at this address, and may carry a breakpoint */
+    uint8_t *changed; /* instruction i changed shared memory (STEP_CHANGED), or was a system call (STEP_CALLED) */
+    uint32_t *visit;  /* instruction i is the n-th visit of its address; 0 = it cannot carry a breakpoint */
     size_t n, room;
 };
 
