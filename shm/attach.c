@@ -64,11 +64,10 @@ static int take_lease(struct strait_segment_map *map)
     return r == -EAGAIN ? -EUSERS : r < 0 ? r : 0;
 }
 
-/* Admin. The collector died between its mark and the unlink: finish for it. */
-static void finish_collection(struct strait_segment_map *map)
+/* Admin. The collector died between its mark and the unlink: finish for it. AGAIN, or what unlink(2) says. */
+static int finish_collection(struct strait_segment_map *map)
 {
-    if (strait_segment_named(map))
-        unlink(map->path);
+    return strait_segment_named(map) && unlink(map->path) < 0 && errno != ENOENT ? -errno : AGAIN;
 }
 
 static int join_admin(struct strait_segment_map *map)
@@ -77,8 +76,7 @@ static int join_admin(struct strait_segment_map *map)
 
     if (strait_load32_acquire(&h->gone) == STRAIT_GONE_NO) /* acquire [G2] <- [G1] collect_admin */
         return take_lease(map);
-    finish_collection(map);
-    return AGAIN;
+    return finish_collection(map);
 }
 
 static int join(struct strait_segment_map *map, const char *path, bool prefault, uint64_t until_ns,
@@ -116,7 +114,7 @@ static int clear_gone(const char *path, uint64_t until_ns)
         /* acquire [G4] <- [G1] collect_admin */
         r = strait_load32_acquire(&strait_segment_header(&map)->gone) == STRAIT_GONE_YES ? AGAIN : -EEXIST;
         if (r == AGAIN)
-            finish_collection(&map);
+            r = finish_collection(&map);
         strait_admin_leave(&map);
     }
     strait_segment_close(&map);

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-
 /* ---- delivery ---- */
 
 static void what_is_there_is_received(UNUSED_STATE)
