@@ -101,7 +101,7 @@ static void *helper(void *arg)
         pthread_mutex_lock(&desk->mutex);
         l->next = desk->answered;
         desk->answered = l;
-        strait_add32_seq_cst(&desk->bell, 1); /* seq_cst [X1] alone: private memory, the mutex orders the answer */
+        strait_add32_seq_cst(&desk->bell, 1); /* seq_cst [XR1] alone: private memory, the mutex orders the answer */
         strait_futex_wake(&desk->bell, 1);
     }
     desk->threads--;
