@@ -95,7 +95,7 @@ static void empty_and_largest(void)
 {
     char most[49] = {0};
 
-    CHECK_IS(strait_send(tx, NULL, 0, STRAIT_NOW), 0);
+    CHECK_IS(strait_send(tx, "", 0, STRAIT_NOW), 0);
     CHECK_IS(strait_send(tx, most, 48, STRAIT_NOW), 0);
     CHECK_IS(strait_send(tx, most, 49, STRAIT_NOW), -EMSGSIZE);
     CHECK_SAYS("channel c takes messages of 48 bytes at most, this one has 49");
