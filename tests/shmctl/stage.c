@@ -2,6 +2,7 @@
 /* A scene for shmctl: segment "scene" in STRAIT_DIR with a full channel, a request, peeked messages of a dead process, a
  * sleeping receiver, an unlinked channel; the admin lock is held. Prints its pids and "ready", then waits to be killed. */
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <strait/strait.h>
@@ -66,7 +67,8 @@ int main(void)
     struct strait_tx *old;
     CHECK_IS(strait_tx_open(segment, "old", NULL, &old), 0);
     CHECK_IS(strait_channel_unlink(segment, "old"), 0);
-    peer_await_sleep(sleeper);
+    while (strait_bell_count(__atomic_load_n(&tx2->bell->sleepers, __ATOMIC_SEQ_CST)) == 0)
+        nanosleep(&(struct timespec){0, 1000000}, NULL); /* between looks, not to be in time */
     CHECK_IS(strait_admin_enter(&segment->map, soon()), 0);
     peer_kill(victim); /* with the admin lock held nobody can sweep it */
     printf("%d %d %d\nready\n", getpid(), victim, sleeper);
