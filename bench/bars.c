@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bars. A row says: our competitor `subject`, in that case, divided by the best of the rows in `against` (or its
+ * plain value, or its worst piece by its median), must be at most or at least so much; and how far it would be splendid.
+ */
+#include "bars.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum bar_kind { RATIO, VALUE, WORST };
+enum bar_sense { AT_MOST, AT_LEAST };
+
+struct bar {
+    const char *scenario;
+    size_t bytes;   /* 0 = every size of the scenario */
+    unsigned depth; /* 0 = the default depth of the size */
+    const char *subject;
+    enum bar_kind kind;
+    enum bar_sense sense;
+    double bar, stretch; /* stretch 0 = none */
+    const char *against; /* comma list; the best of those that are there */
+};
+
+#define SINGLE "pipe,unix-stream,unix-seqpacket,mq,eventfd-ring,zeromq,nng,boost,ck-spsc,ck-mpmc,rte-spsc,rte-mpmc"
+#define KERNEL "pipe,unix-stream,unix-seqpacket,mq,zeromq,nng"
+
+/* clang-format off */
+static const struct bar bars[] = {
+    {"roundtrip", 48, 0, "strait", RATIO, AT_MOST, 1.25, 1.15, "mailbox"},
+    {"roundtrip", 48, 0, "strait", RATIO, AT_MOST, 1.08, 1.02, "rotating"},
+    {"roundtrip", 48, 0, "strait-many", RATIO, AT_MOST, 1.35, 1.20, "mailbox"},
+    {"roundtrip", 48, 0, "strait-sleeping", RATIO, AT_MOST, 1.10, 1.02, "strait"},
+    {"stream", 8, 0, "strait", RATIO, AT_LEAST, 1.2, 1.5, SINGLE},
+    {"stream", 48, 0, "strait", RATIO, AT_LEAST, 2.5, 3.5, SINGLE},
+    {"stream", 48, 0, "strait", RATIO, AT_LEAST, 0.9, 1.2, "rte-spsc-x32"},
+    {"stream", 48, 0, "strait-sleeping", RATIO, AT_LEAST, 0.9, 1.0, "strait"},
+    {"stream", 8, 0, "strait-x32", RATIO, AT_LEAST, 1.0, 1.5, "rte-spsc-x32"},
+    {"stream", 48, 0, "strait-x32", RATIO, AT_LEAST, 0.9, 1.3, "rte-spsc-x32"},
+    {"stream", 1024, 0, "strait", RATIO, AT_LEAST, 0.95, 1.2, SINGLE},
+    {"stream", 48, 0, "strait-many", RATIO, AT_LEAST, 3.0, 6.0, "ck-mpmc,rte-mpmc"},
+    {"stream", 48, 0, "strait-many", RATIO, AT_LEAST, 0.9, 1.0, "vyukov"},
+    {"stream", 48, 1024, "strait-many", RATIO, AT_LEAST, 1.7, 2.6, "ck-mpmc,rte-mpmc"},
+    {"stream", 48, 0, "strait-many-x32", RATIO, AT_LEAST, 0.7, 1.2, "rte-mpmc-x32"},
+    {"large", 1 << 20, 4, "strait", RATIO, AT_LEAST, 0.95, 1.0, "write+read"},
+    {"wake", 48, 0, "strait-sleeping", RATIO, AT_MOST, 1.1, 1.0, "futex"},
+    {"idle", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 1.5, 0, NULL},
+    {"idle-quiet", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 0.3, 0.1, NULL},
+    {"fanin", 64, 0, "strait-lanes", RATIO, AT_LEAST, 8.0, 12.0, KERNEL},
+    {"fanin", 64, 0, "strait-many-sleeping", RATIO, AT_LEAST, 3.0, 5.0, KERNEL},
+    {"fanin", 64, 0, "strait-many-sleeping", WORST, AT_LEAST, 0.5, 0, NULL},
+    {"sealed", 48, 0, "strait", VALUE, AT_MOST, 0.0, 0, NULL},
+    {"sealed", 48, 0, "strait-many", VALUE, AT_MOST, 0.0, 0, NULL},
+    {"recover", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 120.0, 10.0, NULL},
+    {"recover-quiet", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 1100.0, 0, NULL},
+};
+/* clang-format on */
+
+#define BARS (sizeof bars / sizeof bars[0])
+
+static bool speaks_of(const struct bar *bar, const struct bench_row *row)
+{
+    unsigned depth = bar->depth ? bar->depth : bench_depth(row->bytes);
+    return strcmp(bar->scenario, row->scenario) == 0 && (!bar->bytes || bar->bytes == row->bytes) &&
+           row->case_depth == depth;
+}
+
+/* The best of the rows that a comma list names. */
+static const struct bench_row *best_of(const struct bench_results *results, const struct bench_row *like,
+                                       const char *names)
+{
+    const struct bench_row *best = NULL;
+    for (const char *at = names; *at;) {
+        char name[32];
+        size_t n = strcspn(at, ",");
+        snprintf(name, sizeof name, "%.*s", (int)n, at);
+        const struct bench_row *row = bench_row_find(results, like, name);
+        if (row && (!best || bench_row_better(row, best)))
+            best = row;
+        at += n + (at[n] == ',');
+    }
+    return best;
+}
+
+enum verdict { MET, SPLENDID, MISSED, OPEN };
+
+static enum verdict judge(const struct bar *bar, double value)
+{
+    bool met = bar->sense == AT_MOST ? value <= bar->bar : value >= bar->bar;
+    bool more = bar->stretch > 0 && (bar->sense == AT_MOST ? value <= bar->stretch : value >= bar->stretch);
+    return more ? SPLENDID : met ? MET : MISSED;
+}
+
+/* What stands in for the bar's left side; *other is who it was divided by. OPEN when a row is missing. */
+static enum verdict look(const struct bench_results *results, const struct bench_row *like, const struct bar *bar,
+                         double *value, const struct bench_row **other)
+{
+    const struct bench_row *subject = bench_row_find(results, like, bar->subject);
+    *other = bar->against ? best_of(results, like, bar->against) : NULL;
+    if (!subject || (bar->against && !*other))
+        return OPEN;
+    *value = bar->kind == RATIO ? bench_ratio(subject, *other) : subject->value;
+    if (bar->kind == WORST)
+        *value = subject->value > 0 ? subject->worst / subject->value : 0;
+    return judge(bar, *value);
+}
+
+static void print_bar(const struct bench_results *results, const struct bench_row *like, const struct bar *bar)
+{
+    static const char *const verdicts[] = {"ok", "ok, and the stretch", "MISSED", "not judged"};
+    double value = 0;
+    const struct bench_row *other;
+    enum verdict verdict = look(results, like, bar, &value, &other);
+    const char *what = bar->kind == WORST ? "worst/median" : bar->kind == VALUE ? like->unit : "x ";
+    printf("  bar: %-20s %s %.4g %s%s", bar->subject, bar->sense == AT_MOST ? "<=" : ">=", bar->bar, what,
+           other          ? other->name
+           : bar->against ? bar->against
+                          : "");
+    if (bar->stretch > 0)
+        printf(" (stretch %.4g)", bar->stretch);
+    if (verdict == OPEN)
+        printf("   %s: %s has no row\n", verdicts[verdict],
+               bench_row_find(results, like, bar->subject) ? bar->against : bar->subject);
+    else
+        printf("   %.3g   %s\n", value, verdicts[verdict]);
+}
+
+void bench_bars_print(const struct bench_results *results, const struct bench_row *like)
+{
+    for (unsigned i = 0; i < BARS; i++) {
+        if (speaks_of(&bars[i], like))
+            print_bar(results, like, &bars[i]);
+    }
+}
+
+struct bench_bars_count bench_bars_count(const struct bench_results *results)
+{
+    struct bench_bars_count count = {0};
+    for (unsigned first = 0; first < results->rows_n; first++) {
+        const struct bench_row *row = &results->rows[first];
+        if (first > 0 && bench_same_case(row, row - 1))
+            continue;
+        for (unsigned i = 0; i < BARS; i++) {
+            double value;
+            const struct bench_row *other;
+            if (!speaks_of(&bars[i], row))
+                continue;
+            enum verdict verdict = look(results, row, &bars[i], &value, &other);
+            *(verdict == OPEN ? &count.open : verdict == MISSED ? &count.missed : &count.met) += 1;
+        }
+    }
+    return count;
+}

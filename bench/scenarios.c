@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be measured, in the order of a full run. A new scenario is one file and one word here. */
+#include "bench.h"
+
+#define BENCH_EACH_SCENARIO(X)                                                                                         \
+    X(roundtrip) X(stream) X(large) X(fanin) X(fanout) X(wake) X(idle) X(idle_quiet) X(sealed)
+
+#define DECLARE(symbol) extern const struct bench_scenario bench_scenario_##symbol;
+#define NAME(symbol)    &bench_scenario_##symbol,
+
+BENCH_EACH_SCENARIO(DECLARE)
+
+const struct bench_scenario *const bench_scenarios[] = {BENCH_EACH_SCENARIO(NAME) NULL};
