@@ -164,6 +164,7 @@ struct bench_worker {
     unsigned stops;       /* produce_many: how many stop messages to send; consume_many: how many to wait for */
     bool time_all;        /* every operation is slow enough to be timed alone */
     uint64_t piece_ticks; /* how long a piece lasts */
+    uint64_t blocks_left; /* produce: not 0 = so many blocks instead, and no look at the clock */
 };
 
 /* ---- scenarios ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* strait-bench: reads the question, runs its cases one after the other, prints, judges, keeps. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include "plot.h"
 #include "run.h"
 #include "table.h"
+#include "worker.h"
 
 enum { EXIT_FINE = 0, EXIT_MISSED = 1, EXIT_QUESTION = 2 };
 
@@ -76,6 +78,19 @@ static int one_cpu_only(void)
     return EXIT_QUESTION;
 }
 
+static void interrupted(int signal)
+{
+    (void)signal;
+    bench_interrupted = 1;
+}
+
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = interrupted};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 int main(int argc, char **argv)
 {
     struct bench_options o;
@@ -88,6 +103,7 @@ int main(int argc, char **argv)
         return r < 0 ? EXIT_QUESTION : EXIT_FINE;
     if (machine < 0)
         return one_cpu_only();
+    catch_interrupts();
     bench_clock_start();
     set_down_facts(&results, &o);
     bench_table_head(&results);

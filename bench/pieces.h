@@ -107,9 +107,9 @@ BENCH_INLINE void PEER(pong_sized)(struct bench_worker *w, size_t bytes)
 BENCH_INLINE void PEER(produce_sized)(struct bench_worker *w, size_t bytes)
 {
     PEER_END *tx = (PEER_END *)w->tx;
-    uint64_t number = 1, end = bench_ticks() + w->piece_ticks;
+    uint64_t number = 1, end = w->blocks_left ? 0 : bench_ticks() + w->piece_ticks;
     for (bool last = false; !last;) {
-        last = bench_ticks() >= end;
+        last = w->blocks_left ? --w->blocks_left == 0 : bench_ticks() >= end;
         payload_fill(PEER(claim)(tx, bytes), bytes, number++ | (last ? BENCH_STOP : 0));
         PEER(commit)(tx, bytes);
         for (unsigned i = 1; i < w->block; i++) {

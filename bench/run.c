@@ -200,7 +200,7 @@ static void alternate(struct bench_run **runs, unsigned n, unsigned rounds)
 {
     for (unsigned i = 0; i < n; i++)
         one_piece(runs[i], true);
-    for (unsigned round = 0; round < rounds * PATIENCE; round++) {
+    for (unsigned round = 0; round < rounds * PATIENCE && !bench_interrupted; round++) {
         unsigned least;
         best_place(runs, n, &least);
         if (round >= rounds && least >= (rounds + 1) / 2)
@@ -303,8 +303,8 @@ int bench_case_run(const struct bench_options *o, const struct bench_scenario *s
         if (!runs[n++])
             return -ENOMEM;
     }
-    if (n == 0)
-        return 0;
+    if (n == 0 || bench_interrupted)
+        return bench_interrupted ? -EINTR : 0;
     if (scenario->measure)
         scenario->measure(runs, n, o->quick);
     else

@@ -3,7 +3,8 @@
 #include "bench.h"
 
 #define BENCH_EACH_SCENARIO(X)                                                                                         \
-    X(roundtrip) X(stream) X(large) X(fanin) X(fanout) X(wake) X(idle) X(idle_quiet) X(sealed)
+    X(roundtrip)                                                                                                       \
+    X(stream) X(large) X(fanin) X(fanout) X(wake) X(idle) X(idle_quiet) X(sealed) X(recover) X(recover_quiet)
 
 #define DECLARE(symbol) extern const struct bench_scenario bench_scenario_##symbol;
 #define NAME(symbol)    &bench_scenario_##symbol,

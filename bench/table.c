@@ -22,7 +22,9 @@ static const char *number_text(double v, char text[16])
 
 static const char *state_text(size_t bytes, char text[16])
 {
-    if (bytes >= 10u << 20)
+    if (bytes == 0)
+        snprintf(text, 16, "-");
+    else if (bytes >= 10u << 20)
         snprintf(text, 16, "%.0fM", (double)bytes / (1 << 20));
     else if (bytes >= 10u << 10)
         snprintf(text, 16, "%.0fK", (double)bytes / 1024);

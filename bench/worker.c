@@ -30,6 +30,8 @@
 #define PIECE_NS   (UINT64_C(15) * 1000 * 1000)
 #define TOUCHED_BY 2 /* workers whose sample arrays are prefaulted: the two that time things */
 
+volatile sig_atomic_t bench_interrupted;
+
 static void futex_wait(uint32_t *word, uint32_t seen, long timeout_ns)
 {
     struct timespec t = {timeout_ns / 1000000000, timeout_ns % 1000000000};
@@ -105,12 +107,18 @@ static void piece(struct bench_worker *w, uint32_t nth)
     probe(w, nth * 2 + 1, &w->out->line_after);
 }
 
+void bench_worker_alone(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGINT, SIG_IGN); /* the harness stops us, and tidies up */
+    signal(SIGTERM, SIG_DFL);
+}
+
 static void become_worker(struct bench_run *run, struct bench_worker *w, unsigned role)
 {
     *w = (struct bench_worker){.run = run, .role = role, .out = &run->control->reports[role]};
     w->out->pid = (uint32_t)getpid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGINT, SIG_DFL);
+    bench_worker_alone();
     w->bytes = run->shape.bytes;
     w->tx_channel = w->rx_channel = -1;
     run->scenario->roles(run, role, &w->tx_channel, &w->rx_channel);
@@ -189,6 +197,8 @@ static int wait_until_done(struct bench_run *run)
         futex_wait(&c->done, seen, LOOK_NS);
         if (somebody_died(run))
             return -ECHILD;
+        if (bench_interrupted)
+            return bench_why(run, -EINTR, "interrupted");
         if (bench_now_ns() > end)
             return bench_why(run, -ETIMEDOUT, "stuck: no end after 10 s");
     }

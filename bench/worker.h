@@ -3,8 +3,13 @@
 #ifndef BENCH_WORKER_H
 #define BENCH_WORKER_H
 
+#include <signal.h>
+
 #include "bench.h"
 #include "probe.h"
+
+/** Set by the harness's handler of SIGINT and SIGTERM: stop, and leave nothing behind. */
+extern volatile sig_atomic_t bench_interrupted;
 
 /** Between the harness and the workers of one run. Shared memory. */
 struct bench_control {
@@ -33,6 +38,9 @@ void bench_workers_stop(struct bench_run *run);
 
 /** For scenarios that measure by themselves: forks `n` workers that run `body` and exit with what it returns. */
 int bench_workers_fork(struct bench_run *run, unsigned n, int (*body)(struct bench_worker *));
+
+/** In a child of one's own making: goes when the harness goes. */
+void bench_worker_alone(void);
 
 /** Only memory and set-up, no workers. 0 or -errno. */
 int bench_workers_setup(struct bench_run *run);
