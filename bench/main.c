@@ -16,7 +16,7 @@
 #include "table.h"
 #include "worker.h"
 
-enum { EXIT_FINE = 0, EXIT_MISSED = 1, EXIT_QUESTION = 2 };
+enum { EXIT_FINE = 0, EXIT_MISSED = 1, EXIT_QUESTION = 2, EXIT_INTERRUPTED = 130 };
 
 static int run_case(const struct bench_options *o, const struct bench_scenario *scenario, struct bench_case setting,
                     struct bench_results *results)
@@ -110,8 +110,8 @@ int main(int argc, char **argv)
     for (unsigned i = 0; r == 0 && i < o.scenarios_n; i++)
         r = run_scenario(&o, o.scenarios[i], &results);
     if (r < 0) {
-        fprintf(stderr, "strait-bench: %s\n", strerror(-r));
-        return EXIT_QUESTION;
+        fprintf(stderr, "strait-bench: %s\n", r == -EINTR ? "interrupted" : strerror(-r));
+        return r == -EINTR ? EXIT_INTERRUPTED : EXIT_QUESTION;
     }
     int status = finish(&o, &results);
     bench_results_free(&results);

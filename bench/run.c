@@ -91,7 +91,7 @@ static double middle(const uint32_t *ticks, unsigned n)
 static double latency_value(const struct bench_run *run)
 {
     const struct bench_report *r = &run->control->reports[0];
-    if (r->blocks_n >= 3)
+    if (r->blocks_n >= 3 || (r->blocks_n && !r->samples_n))
         return middle(r->blocks, r->blocks_n) / run->block;
     return r->samples_n ? middle(r->samples, r->samples_n) - bench_look_ns : 0.0;
 }
@@ -139,6 +139,8 @@ static void keep_piece(struct bench_run *run)
     p->place = bench_probe_place(r[0].line_before, r[0].line_after);
     p->line = (r[0].line_before + r[0].line_after) / 2;
     p->value = run->scenario->value ? run->scenario->value(run) : latency_value(run);
+    if (p->value <= 0) /* too slow to end a single block in time: another round will do */
+        return;
     p->cpu = (double)cpu_ns / wall;
     p->cpu_rx = (double)r[run->workers - 1].cpu_ns / wall;
     keep_samples(run, p->place);
@@ -198,7 +200,7 @@ static enum bench_place best_place(struct bench_run **runs, unsigned n, unsigned
 
 static void alternate(struct bench_run **runs, unsigned n, unsigned rounds)
 {
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n && !bench_interrupted; i++)
         one_piece(runs[i], true);
     for (unsigned round = 0; round < rounds * PATIENCE && !bench_interrupted; round++) {
         unsigned least;
@@ -207,7 +209,7 @@ static void alternate(struct bench_run **runs, unsigned n, unsigned rounds)
             break;
         if (isatty(STDERR_FILENO))
             fprintf(stderr, "\r  %s: round %u of %u \r", runs[0]->scenario->name, round + 1, rounds);
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < n && !bench_interrupted; i++)
             one_piece(runs[(i + round) % n], false);
     }
     if (isatty(STDERR_FILENO))
@@ -311,8 +313,9 @@ int bench_case_run(const struct bench_options *o, const struct bench_scenario *s
         measure_pieces(runs, n, rounds_of(o, setting));
     enum bench_place place = best_place(runs, n, &least);
     for (unsigned i = 0; i < n; i++) {
-        add_row(results, runs[i], place);
+        if (!bench_interrupted)
+            add_row(results, runs[i], place);
         free(runs[i]);
     }
-    return 0;
+    return bench_interrupted ? -EINTR : 0;
 }

@@ -277,6 +277,7 @@ static const struct kind one = {.busy = true}, one_sleeping = {0}, many = {.many
         .name = its_name,                                                                                              \
         .what = its_what,                                                                                              \
         .flags = BENCH_OURS | (its_flags),                                                                             \
+        .most_bytes = (its_flags)&BENCH_BATCHES ? COPY_MOST : 0,                                                       \
         .own = &its_kind,                                                                                              \
         .setup = setup,                                                                                                \
         .enter = enter,                                                                                                \

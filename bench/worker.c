@@ -25,7 +25,7 @@
 #include "clock.h"
 #include "machine.h"
 
-#define STUCK_NS   (UINT64_C(10) * 1000 * 1000 * 1000) /* a piece that lasts longer hangs */
+#define STUCK_NS   (UINT64_C(30) * 1000 * 1000 * 1000) /* a piece that lasts longer hangs */
 #define LOOK_NS    (50 * 1000 * 1000)                  /* how often the harness looks whether a worker died */
 #define PIECE_NS   (UINT64_C(15) * 1000 * 1000)
 #define TOUCHED_BY 2 /* workers whose sample arrays are prefaulted: the two that time things */
@@ -111,7 +111,7 @@ void bench_worker_alone(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGINT, SIG_IGN); /* the harness stops us, and tidies up */
-    signal(SIGTERM, SIG_DFL);
+    signal(SIGTERM, SIG_IGN);
 }
 
 static void become_worker(struct bench_run *run, struct bench_worker *w, unsigned role)
@@ -122,10 +122,7 @@ static void become_worker(struct bench_run *run, struct bench_worker *w, unsigne
     w->bytes = run->shape.bytes;
     w->tx_channel = w->rx_channel = -1;
     run->scenario->roles(run, role, &w->tx_channel, &w->rx_channel);
-    if (!run->scenario->crowded && role < 2)
-        bench_machine_pin((int)role);
-    else
-        bench_machine_pin(-1);
+    bench_machine_pin(-1); /* a piece's first probe pins it to its own */
 }
 
 static void worker_main(struct bench_run *run, unsigned role)
@@ -195,12 +192,12 @@ static int wait_until_done(struct bench_run *run)
         if (seen == run->workers)
             break;
         futex_wait(&c->done, seen, LOOK_NS);
-        if (somebody_died(run))
-            return -ECHILD;
         if (bench_interrupted)
             return bench_why(run, -EINTR, "interrupted");
+        if (somebody_died(run))
+            return -ECHILD;
         if (bench_now_ns() > end)
-            return bench_why(run, -ETIMEDOUT, "stuck: no end after 10 s");
+            return bench_why(run, -ETIMEDOUT, "stuck: no end after 30 s");
     }
     __atomic_store_n(&c->done, 0, __ATOMIC_RELEASE);
     return 0;
