@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools and their supervisor, with real worker processes. What a task asks for is in its first byte. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <strait/strait.h>
+
+#include "channel.h"
+#include "lease.h"
+#include "place.h"
+#include "process.h"
+
+#define SOON strait_after_ns(UINT64_C(20000000000)) /* long enough for any machine; every wait ends by an event */
+
+enum { ECHO = 'e', FAIL = 'f', DIE = 'd', DIE_ONCE = 'o', HANG = 'h', GROW = 'g', SILENT = 's' };
+
+static int handle(struct strait_task *task, void *context)
+{
+    const char *ask = task->data;
+
+    (void)context;
+    switch (ask[0]) {
+    case FAIL:
+        return -ENOTTY;
+    case DIE:
+        raise(SIGKILL);
+        break;
+    case DIE_ONCE:
+        if (task->attempts == 0)
+            raise(SIGKILL);
+        break;
+    case HANG:
+        for (;;)
+            pause();
+    case GROW:
+        for (;;) { /* until the supervisor sees it */
+            char *more = malloc(1 << 20);
+            if (more)
+                memset(more, 1, 1 << 20);
+            for (volatile int i = 0; more && i < 100000; i = i + 1)
+                more[i] = (char)i;
+        }
+    case SILENT:
+        return 0;
+    default:
+        break;
+    }
+    return strait_task_answer(task, STRAIT_MSG_LAST, task->data, task->bytes);
+}
+
+static int serve(uint32_t worker, void *context)
+{
+    struct strait_segment *segment;
+    struct strait_pool *pool;
+
+    (void)worker, (void)context;
+    if (strait_attach("pool", NULL, &segment) < 0 || strait_pool_open(segment, "work", NULL, &pool) < 0)
+        return 1;
+    return strait_pool_serve(pool, handle, NULL, STRAIT_FOREVER) < 0;
+}
+
+static int never_starts(uint32_t worker, void *context)
+{
+    (void)worker, (void)context;
+    return 7;
+}
+
+struct house {
+    struct strait_segment *segment;
+    struct strait_pool *pool;
+    struct strait_loop *loop;
+    struct strait_supervisor *supervisor;
+    uint32_t seen[STRAIT_WORKER_GIVEN_UP + 1];
+};
+
+static void note(const struct strait_worker_report *report, void *context)
+{
+    ((struct house *)context)->seen[report->event]++;
+}
+
+static void open_house(struct house *h, struct strait_supervisor_options options)
+{
+    memset(h, 0, sizeof *h);
+    assert_int_equal(strait_attach("pool", NULL, &h->segment), 0);
+    assert_int_equal(strait_pool_open(h->segment, "work", NULL, &h->pool), 0);
+    assert_int_equal(strait_loop_create(&h->loop, 0), 0);
+    options.run = options.run ? options.run : serve;
+    options.report = note;
+    options.context = h;
+    options.segment = h->segment;
+    assert_int_equal(strait_supervisor_start(h->loop, &options, &h->supervisor), 0);
+}
+
+static void close_house(struct house *h)
+{
+    assert_int_equal(strait_pool_shutdown(h->pool, SOON), 0);
+    assert_int_equal(strait_supervisor_stop(h->supervisor, SOON), 0);
+    strait_loop_destroy(h->loop);
+    strait_pool_close(h->pool);
+    strait_detach(h->segment);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);         /* no zombie, no child */
+    assert_int_equal(strait_segment_remove("pool", NULL), 1); /* no lease */
+}
+
+/* Run the loop until the supervisor has told `n` events of that kind. */
+static void wait_for(struct house *h, enum strait_worker_event event, uint32_t n)
+{
+    uint64_t until = SOON;
+
+    while (h->seen[event] < n)
+        assert_true(strait_loop_step(h->loop, until) > 0);
+}
+
+/* Submit, and let the supervisor live while we wait. */
+static int64_t ask(struct house *h, const char *what, char *answer, uint32_t size, uint64_t job_deadline_ns)
+{
+    struct strait_reply_rx reply;
+    struct strait_msg info = {0};
+    int64_t r = strait_pool_submit(h->pool, 3, what, (uint32_t)strlen(what) + 1, job_deadline_ns, &reply, SOON);
+
+    assert_int_equal(r, 0);
+    while ((r = strait_reply_recv(&reply, answer, size, &info, strait_after_ns(5000000))) == -ETIMEDOUT)
+        strait_loop_step(h->loop, STRAIT_NOW);
+    strait_reply_close(&reply);
+    return r >= 0 && (info.flags & STRAIT_MSG_ERROR) ? -EREMOTEIO : r;
+}
+
+static void an_answer_comes_back_whole(void **state)
+{
+    struct house h;
+    char answer[64];
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 2});
+    assert_int_equal(strait_pool_execute(h.pool, 3, "echo me", 8, answer, sizeof answer, NULL, SOON), 8);
+    assert_string_equal(answer, "echo me");
+    assert_int_equal(strait_pool_execute(h.pool, 3, "s", 2, answer, sizeof answer, NULL, SOON), 0);
+    close_house(&h);
+}
+
+static void a_handlers_error_reaches_the_caller(void **state)
+{
+    struct house h;
+    char answer[64];
+    int remote = 0;
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 1});
+    assert_int_equal(strait_pool_execute(h.pool, 0, "f", 2, answer, sizeof answer, &remote, SOON), -EREMOTEIO);
+    assert_int_equal(remote, -ENOTTY);
+    assert_int_equal(strait_pool_execute(h.pool, 0, "e", 2, answer, sizeof answer, &remote, SOON), 2);
+    close_house(&h);
+}
+
+static void no_task_is_lost_when_workers_die(void **state)
+{
+    struct house h;
+    char what[32], answer[64];
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 3, .restart_quick_ns = 1});
+    for (int i = 0; i < 60; i++) {
+        snprintf(what, sizeof what, "%c number %d", i % 3 ? ECHO : DIE_ONCE, i);
+        assert_int_equal(ask(&h, what, answer, sizeof answer, STRAIT_FOREVER), strlen(what) + 1);
+        assert_string_equal(answer, what);
+    }
+    wait_for(&h, STRAIT_WORKER_DIED, 20);
+    assert_int_equal(h.seen[STRAIT_WORKER_DIED], 20);
+    close_house(&h);
+}
+
+static void a_task_that_kills_its_workers_becomes_a_dead_letter(void **state)
+{
+    struct house h;
+    char answer[64], kept[64] = "";
+    struct strait_channel_view view;
+    struct strait_object object;
+    struct strait_dead_letter head;
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 2, .restart_quick_ns = 1});
+    assert_int_equal(ask(&h, "d for death", answer, sizeof answer, STRAIT_FOREVER), -EOWNERDEAD);
+    assert_int_equal(ask(&h, "e", answer, sizeof answer, STRAIT_FOREVER), 2);
+    assert_int_equal(strait_directory_find(&h.segment->map, "work", STRAIT_KIND_CHANNEL, &object), 0);
+    assert_int_equal(strait_channel_view(&h.segment->map, &object, &view), 0);
+    assert_int_equal(strait_channel_dead_letter(&view, 0, &head, kept, sizeof kept), 16 + 12);
+    assert_int_equal(head.attempts, 3);
+    assert_string_equal(kept + sizeof(struct strait_request_head), "d for death");
+    close_house(&h);
+}
+
+static void a_worker_that_hangs_past_the_deadline_is_killed(void **state)
+{
+    struct house h;
+    char answer[64];
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){
+                       .workers = 1, .pool = "work", .hang_ns = 20000000, .check_ns = 10000000, .restart_quick_ns = 1});
+    assert_true(ask(&h, "h", answer, sizeof answer, strait_after_ns(50000000)) < 0);
+    assert_true(h.seen[STRAIT_WORKER_HUNG] >= 1);
+    assert_int_equal(ask(&h, "e", answer, sizeof answer, STRAIT_FOREVER), 2);
+    close_house(&h);
+}
+
+static void a_worker_that_grows_past_its_limit_is_killed(void **state)
+{
+    struct house h;
+    char answer[64];
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){
+                       .workers = 1, .memory_bytes = 64 << 20, .check_ns = 5000000, .restart_quick_ns = 1});
+    assert_int_equal(ask(&h, "g", answer, sizeof answer, STRAIT_FOREVER), -EOWNERDEAD);
+    assert_int_equal(h.seen[STRAIT_WORKER_TOO_LARGE], 3);
+    assert_int_equal(ask(&h, "e", answer, sizeof answer, STRAIT_FOREVER), 2);
+    close_house(&h);
+}
+
+static void a_worker_that_cannot_start_is_given_up(void **state)
+{
+    struct house h;
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){
+                       .run = never_starts, .workers = 2, .restarts = 3, .restart_first_ns = 1000000});
+    wait_for(&h, STRAIT_WORKER_GIVEN_UP, 2);
+    assert_int_equal(h.seen[STRAIT_WORKER_STARTED], 8);
+    assert_int_equal(h.seen[STRAIT_WORKER_DIED], 8);
+    assert_int_equal(strait_supervisor_alive(h.supervisor), 0);
+    close_house(&h);
+}
+
+static void a_pool_grows_and_shrinks(void **state)
+{
+    struct house h;
+    char answer[64];
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 1});
+    assert_int_equal(strait_supervisor_resize(h.supervisor, 4), 0);
+    assert_int_equal(strait_supervisor_alive(h.supervisor), 4);
+    assert_int_equal(strait_supervisor_resize(h.supervisor, 2), 0);
+    wait_for(&h, STRAIT_WORKER_DIED, 2);
+    assert_int_equal(strait_supervisor_alive(h.supervisor), 2);
+    assert_int_equal(ask(&h, "e", answer, sizeof answer, STRAIT_FOREVER), 2);
+    close_house(&h);
+}
+
+static void after_shutdown_nothing_is_accepted(void **state)
+{
+    struct house h;
+    char answer[64];
+    struct strait_reply_rx reply;
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 1});
+    assert_int_equal(strait_pool_submit(h.pool, 0, "e last", 7, STRAIT_FOREVER, &reply, SOON), 0);
+    assert_int_equal(strait_pool_shutdown(h.pool, SOON), 0);
+    assert_int_equal(strait_reply_recv(&reply, answer, sizeof answer, NULL, STRAIT_NOW), 7);
+    strait_reply_close(&reply);
+    assert_int_equal(strait_pool_execute(h.pool, 0, "e", 2, answer, sizeof answer, NULL, SOON), -EPIPE);
+    wait_for(&h, STRAIT_WORKER_ENDED, 1);
+    close_house(&h);
+}
+
+static void restarts_leak_no_lease(void **state)
+{
+    struct house h;
+    char answer[64];
+    uint32_t used = 0, n = getenv("STRAIT_SOAK_SECONDS") ? 1000 : 100;
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 2, .restart_quick_ns = 1});
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(ask(&h, "o", answer, sizeof answer, STRAIT_FOREVER), 2);
+    wait_for(&h, STRAIT_WORKER_DIED, n);
+    strait_sweep_dead(h.segment);
+    for (uint32_t i = 1; i < STRAIT_LEASES; i++)
+        used += strait_segment_lease(&h.segment->map, i)->state == STRAIT_LEASE_USED;
+    assert_in_range(used, 1, 3); /* ours, and two workers, one of which may just be starting */
+    close_house(&h);
+}
+
+static void a_cpu_list_is_checked(void **state)
+{
+    struct strait_loop *loop;
+    struct strait_supervisor *s;
+    struct strait_supervisor_options o = {.run = never_starts, .workers = 1};
+
+    (void)state;
+    assert_int_equal(strait_loop_create(&loop, 0), 0);
+    for (int i = 0; i < 6; i++) {
+        o.cpu_list = (const char *[]){"", "x", "0-", "3-1", "0,,1", "99999"}[i];
+        assert_int_equal(strait_supervisor_start(loop, &o, &s), -EINVAL);
+    }
+    strait_loop_destroy(loop);
+}
+
+#define PLACED(test) cmocka_unit_test_setup_teardown(test, place_setup, place_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLACED(an_answer_comes_back_whole),
+        PLACED(a_handlers_error_reaches_the_caller),
+        PLACED(no_task_is_lost_when_workers_die),
+        PLACED(a_task_that_kills_its_workers_becomes_a_dead_letter),
+        PLACED(a_worker_that_hangs_past_the_deadline_is_killed),
+        PLACED(a_worker_that_grows_past_its_limit_is_killed),
+        PLACED(a_worker_that_cannot_start_is_given_up),
+        PLACED(a_pool_grows_and_shrinks),
+        PLACED(after_shutdown_nothing_is_accepted),
+        PLACED(restarts_leak_no_lease),
+        PLACED(a_cpu_list_is_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
