@@ -38,7 +38,7 @@ static bool sensible(const struct strait_channel_plan *p)
            p->slot_bytes > sizeof(struct strait_request_head) && p->full != STRAIT_FULL_DROP_OLDEST;
 }
 
-static uint64_t dead_letter_bytes(uint32_t slot_bytes)
+uint64_t strait_channel_letter_bytes(uint32_t slot_bytes)
 {
     return up(sizeof(struct strait_dead_letter) + slot_bytes, STRAIT_LINE);
 }
@@ -58,7 +58,7 @@ int strait_channel_measure(struct strait_channel_plan *p)
     p->reply_slots_at = up(at, STRAIT_LINE);
     at = p->reply_slots_at + (uint64_t)p->replies * p->reply_capacity * strait_ring_stride(p->reply_bytes);
     p->dead_at = up(at, STRAIT_LINE);
-    at = p->dead_at + sizeof(struct strait_dead_letters) + p->dead_max * dead_letter_bytes(p->slot_bytes);
+    at = p->dead_at + sizeof(struct strait_dead_letters) + p->dead_max * strait_channel_letter_bytes(p->slot_bytes);
     p->bytes = at;
     return at > MOST_BYTES ? -EFBIG : 0;
 }
@@ -116,7 +116,7 @@ void strait_channel_build(const struct strait_segment_map *map, const struct str
     c->rings_off = o->offset + p->rings_at;
     c->replies_off = o->offset + p->replies_at;
     c->dead_off = o->offset + p->dead_at;
-    dead->entry_bytes = dead_letter_bytes(p->slot_bytes);
+    dead->entry_bytes = strait_channel_letter_bytes(p->slot_bytes);
     build_rings(map, o, p);
     if (p->replies)
         build_replies(map, o, p);
@@ -156,7 +156,8 @@ int strait_channel_view(struct strait_segment_map *map, const struct strait_obje
         return -EPROTO;
     if (v.slot_bytes == 0 || v.slot_bytes > UINT32_C(1) << 30 || v.dead_max > 65536 || v.peek_window == 0)
         return -EPROTO;
-    if (!inside(o, v.dead_off, sizeof(struct strait_dead_letters) + v.dead_max * dead_letter_bytes(v.slot_bytes)))
+    if (!inside(o, v.dead_off,
+                sizeof(struct strait_dead_letters) + v.dead_max * strait_channel_letter_bytes(v.slot_bytes)))
         return -EPROTO;
     *view = v;
     return 0;
@@ -171,6 +172,9 @@ int strait_channel_ring(const struct strait_channel_view *view, uint32_t i, stru
         return -EPROTO;
     if (strait_ring_check(r, view->object.offset, view->object.offset + view->object.bytes, checked) < 0 ||
         checked->stride - STRAIT_SLOT_HEAD < view->slot_bytes)
+        return -EPROTO;
+    /* all rings together fit the object: so whoever scans every ring scans the object once */
+    if ((uint64_t)checked->capacity * checked->stride > view->object.bytes / view->rings)
         return -EPROTO;
     *ring = r;
     *slots = view->map->base + checked->slots_off;
@@ -424,7 +428,8 @@ static struct strait_dead_letters *letters(const struct strait_channel_view *vie
 static struct strait_dead_letter *letter(const struct strait_channel_view *view, uint64_t number)
 {
     unsigned char *first = (unsigned char *)letters(view) + sizeof(struct strait_dead_letters);
-    return (struct strait_dead_letter *)(void *)(first + number % view->dead_max * dead_letter_bytes(view->slot_bytes));
+    return (struct strait_dead_letter *)(void *)(first + number % view->dead_max *
+                                                             strait_channel_letter_bytes(view->slot_bytes));
 }
 
 void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, const struct strait_ring_end *end,
@@ -442,13 +447,14 @@ void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, 
     if (count && letter(view, count - 1)->turn == id && letter(view, count - 1)->ring == ring)
         return;
     struct strait_dead_letter *l = letter(view, count);
+    bytes = bytes < view->slot_bytes ? bytes : view->slot_bytes;
     l->turn = id;
     l->ring = ring;
-    l->bytes = bytes < view->slot_bytes ? bytes : view->slot_bytes;
+    l->bytes = bytes;
     l->tag = strait_head_tag(head);
     l->flags = strait_head_flags(head);
     l->attempts = (uint16_t)(strait_slot_attempts(word) + 1);
-    memcpy(l + 1, strait_slot_payload(s), l->bytes);
+    memcpy(l + 1, strait_slot_payload(s), bytes); /* not l->bytes: a peer may have changed it by now */
     strait_store64_release(&letters(view)->count, count + 1); /* release [C4] -> [C5] strait_channel_dead_letter */
 }
 
@@ -460,9 +466,12 @@ int64_t strait_channel_dead_letter(const struct strait_channel_view *view, uint6
     if (i >= count || i >= view->dead_max)
         return -ENOENT;
     const struct strait_dead_letter *l = letter(view, count - 1 - i);
-    *head = *l;
-    if (head->bytes > view->slot_bytes)
+    struct strait_dead_letter copy = *l;
+    /* what is checked is what is used, and not read a second time; a sweep may be writing here, too */
+    copy.bytes = strait_load32_relaxed(&l->bytes);
+    if (copy.bytes > view->slot_bytes)
         return -EPROTO;
-    memcpy(to, l + 1, head->bytes < size ? head->bytes : size);
-    return head->bytes;
+    memcpy(to, l + 1, copy.bytes < size ? copy.bytes : size);
+    *head = copy;
+    return copy.bytes;
 }

@@ -88,6 +88,9 @@ void strait_channel_sweep(const struct strait_channel_view *view, uint32_t dead,
 void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, const struct strait_ring_end *end,
                          uint32_t slot, uint64_t word);
 
+/** From dead letter to dead letter, in bytes. */
+uint64_t strait_channel_letter_bytes(uint32_t slot_bytes);
+
 /** Dead letter i (0 = the newest): copies at most `size` bytes, returns its length, -ENOENT, -EPROTO. */
 int64_t strait_channel_dead_letter(const struct strait_channel_view *view, uint64_t i, struct strait_dead_letter *head,
                                    void *to, uint64_t size);

@@ -9,7 +9,9 @@
 
 static uint64_t word_of(uint64_t generation_bits, uint32_t owner, enum strait_reply_state state)
 {
-    return (generation_bits & GENERATION_MASK) | (uint64_t)owner << STRAIT_REPLY_OWNER_SHIFT | state;
+    /* the owner may be a `caller` field, which a peer can fill with more than 16 bits */
+    return (generation_bits & GENERATION_MASK) |
+           (((uint64_t)owner << STRAIT_REPLY_OWNER_SHIFT) & STRAIT_REPLY_OWNER_MASK) | state;
 }
 
 static bool is(uint64_t word, uint64_t token, uint32_t owner, enum strait_reply_state state)
@@ -37,6 +39,8 @@ static int check_ring(const struct strait_channel_view *view, struct strait_repl
 
     if (strait_ring_check(&reply->ring, o->offset, o->offset + o->bytes, checked) < 0 || checked->flags != 0)
         return -EPROTO;
+    if ((uint64_t)checked->capacity * checked->stride > o->bytes / view->replies) /* as strait_channel_ring */
+        return -EPROTO;
     *slots = view->map->base + checked->slots_off;
     return 0;
 }
@@ -49,13 +53,17 @@ static void tell(struct strait_reply *reply)
 
 /* ---- caller ---- */
 
-/* What an earlier exchange left unread; its worker has stopped writing, or the reply would not have been FREE. */
+/* What an earlier exchange left unread; its worker has stopped writing, or the reply would not have been FREE. So it is
+ * a ring full at most: whatever else comes is a lie, and no reason to go on. */
 static void void_leftovers(struct strait_ring_end *end)
 {
     struct strait_place place;
 
-    while (strait_ring_find(end, &place) == 0 && strait_ring_take(end, &place) == 0)
+    for (uint32_t i = 0; i <= end->mask; i++) {
+        if (strait_ring_find(end, &place) < 0 || strait_ring_take(end, &place) < 0)
+            return;
         strait_ring_release(&place);
+    }
 }
 
 static int open_one(const struct strait_channel_view *view, uint32_t i, struct strait_ring_end *end, uint64_t *token)

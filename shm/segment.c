@@ -243,6 +243,7 @@ int strait_segment_check(const void *bytes, uint64_t file_bytes, struct strait_m
     if (file_bytes < sizeof copy)
         return differs(misfit, -EBADMSG, "file size", sizeof copy, file_bytes);
     memcpy(&copy, bytes, sizeof copy);
+    strait_fence_compiler(); /* compiler [G5] alone: or the compiler reads the shared bytes again where we use the copy */
     if (copy.magic != STRAIT_MAGIC)
         return differs(misfit, -EBADMSG, "magic number", STRAIT_MAGIC, copy.magic);
     r = check_layout(&copy, misfit);

@@ -90,14 +90,19 @@ static void sweep_object(struct strait_segment_map *map, const struct strait_obj
 
 void strait_sweep_objects(struct strait_segment_map *map, uint32_t lease, struct strait_left_behind *what)
 {
+    uint64_t left = map->bytes - map->arena_off;
+
     for (uint32_t i = 0; i < map->directory_max; i++) {
         struct strait_object object;
         int r = strait_directory_at(map, i, &object);
 
         if (r == -ENOENT)
             continue;
-        if (r == 0)
+        /* objects that overlap are a lie, and could cost the segment's size once for each entry */
+        if (r == 0 && object.bytes <= left) {
+            left -= object.bytes;
             sweep_object(map, &object, lease, what);
+        }
         strait_directory_unrefer(map, i, lease);
     }
 }
