@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: MIT */
+#include "seam.h"
+
+#include "world.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "directory.h"
+#include "strait/atomic.h"
+
+#define GUARD    (UINT64_C(1) << 30)
+#define FD       3
+#define INODE    77
+#define TRAPS    8
+#define TICK_NS  5000  /* what a look at the clock costs */
+#define PAUSE_NS 10000 /* dear, or a wait that only spins takes long */
+
+const char *const world_names[WORLD_CHANNELS] = {"many", "drop", "sole", "lanes"};
+bool world_alive[STRAIT_LEASES];
+uint64_t world_now_ns = 1000000000;
+
+static unsigned char *watched;
+static size_t watched_bytes;
+static unsigned char *segment;
+static struct strait_segment_map shape_of;
+static uint64_t accesses, allowed;
+static bool unlinked;
+static uint64_t focus, focus_bytes; /* 0 = everything */
+
+_Noreturn void world_fail(const char *file, int line, const char *what)
+{
+    fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
+    abort();
+}
+
+/* ---- input ---- */
+
+uint8_t input_u8(struct input *in)
+{
+    if (in->left == 0)
+        return 0;
+    in->left--;
+    return *in->at++;
+}
+
+uint16_t input_u16(struct input *in)
+{
+    uint16_t low = input_u8(in);
+    return (uint16_t)(low | input_u8(in) << 8);
+}
+
+uint64_t input_u64(struct input *in)
+{
+    uint64_t v = 0;
+
+    for (unsigned i = 0; i < 64; i += 8)
+        v |= (uint64_t)input_u8(in) << i;
+    return v;
+}
+
+/* ---- memory ---- */
+
+unsigned char *guarded_new(size_t bytes)
+{
+    unsigned char *at = mmap(NULL, 2 * GUARD + bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (at == MAP_FAILED || mprotect(at + GUARD, bytes, PROT_READ | PROT_WRITE) < 0) {
+        perror("guarded memory");
+        exit(1);
+    }
+    return at + GUARD;
+}
+
+void world_watch(unsigned char *base, size_t bytes)
+{
+    watched = base;
+    watched_bytes = bytes;
+}
+
+static struct trap {
+    uint64_t at; /* access; 0 = none */
+    uint64_t *word;
+    uint64_t value;
+    uint8_t how;
+} traps[TRAPS];
+
+static uint64_t next_trap = UINT64_MAX;
+
+/* ---- segment ---- */
+
+static unsigned char kept[WORLD_BYTES];
+
+void world_build(struct strait_segment_map *map)
+{
+    struct strait_segment_shape shape = {.bytes = WORLD_BYTES, .directory_max = WORLD_DIR, .mode = 0600};
+
+    segment = guarded_new(WORLD_BYTES);
+    world_watch(segment, WORLD_BYTES);
+    world_patience(UINT64_MAX);
+    MUST(strait_segment_build(map, "/fuzz/strait.world", &shape) == 0);
+    shape_of = *map;
+}
+
+void world_add(struct strait_segment_map *map, const char *name, struct strait_channel_plan plan)
+{
+    struct strait_object object;
+
+    MUST(strait_channel_measure(&plan) == 0);
+    MUST(strait_directory_prepare(map, name, STRAIT_KIND_CHANNEL, plan.bytes, -1, &object) == 0);
+    strait_channel_build(map, &object, &plan);
+    strait_directory_publish(map, &object);
+}
+
+void world_add_all(struct strait_segment_map *map)
+{
+    const uint32_t many = STRAIT_CHANNEL_MANY_PRODUCERS | STRAIT_CHANNEL_MANY_CONSUMERS;
+    struct strait_channel_plan plan = {
+        .slot_bytes = 32, .capacity = 4, .rings = 1, .max_attempts = 3, .peek_window = 2, .dead_max = 2};
+
+    plan.flags = many;
+    plan.replies = 2;
+    plan.reply_bytes = 16;
+    plan.reply_capacity = 2;
+    plan.first_turn = (UINT64_C(1) << 40) - 1;
+    world_add(map, world_names[0], plan);
+    plan.replies = 0;
+    plan.first_turn = 0;
+    plan.full = STRAIT_FULL_DROP_OLDEST;
+    world_add(map, world_names[1], plan);
+    plan.full = STRAIT_FULL_WAIT;
+    plan.flags = 0;
+    plan.peek_window = 1;
+    world_add(map, world_names[2], plan);
+    plan.flags = many | STRAIT_CHANNEL_LANES;
+    plan.rings = 2;
+    world_add(map, world_names[3], plan);
+}
+
+void world_keep(const struct strait_segment_map *map)
+{
+    memcpy(kept, map->base, WORLD_BYTES);
+}
+
+static void begin(void)
+{
+    memset(traps, 0, sizeof traps);
+    next_trap = UINT64_MAX;
+    accesses = 0;
+    unlinked = false;
+    world_now_ns = 1000000000;
+}
+
+/* Everything but the cells of the leases that no input reaches. */
+void world_reset(void)
+{
+    size_t reached = STRAIT_PAGE + WORLD_LEASES * sizeof(struct strait_lease_cell);
+
+    if (focus_bytes) {
+        memcpy(segment + focus, kept + focus, focus_bytes);
+    } else {
+        memcpy(segment, kept, reached);
+        memcpy(segment + shape_of.directory_off, kept + shape_of.directory_off, WORLD_BYTES - shape_of.directory_off);
+    }
+    memset(world_alive, 0, sizeof world_alive);
+    begin();
+}
+
+void world_focus(uint64_t offset, uint64_t bytes)
+{
+    focus = offset;
+    focus_bytes = bytes;
+}
+
+void world_raw(unsigned char *memory, size_t bytes)
+{
+    segment = memory;
+    focus = 0;
+    focus_bytes = bytes;
+    world_watch(memory, bytes);
+    memset(memory, 0, bytes);
+    begin();
+}
+
+void world_map(struct strait_segment_map *map, uint32_t lease)
+{
+    *map = shape_of;
+    map->lease = lease;
+    map->cpus = 2;
+    world_alive[lease] = true;
+}
+
+/* ---- the hostile peer ---- */
+
+static uint64_t *word_at(uint16_t where)
+{
+    uint64_t reach = STRAIT_PAGE + WORLD_LEASES * sizeof(struct strait_lease_cell);
+    uint64_t off = (where & 0x3fff) * UINT64_C(8);
+
+    if (focus_bytes)
+        return (uint64_t *)(void *)(segment + focus + where * UINT64_C(8) % focus_bytes);
+    switch (where >> 14) {
+    case 0: /* header, first leases */
+        off %= reach;
+        break;
+    case 1: /* directory */
+        off = shape_of.directory_off + off % (shape_of.arena_off - shape_of.directory_off);
+        break;
+    default:
+        off = shape_of.arena_off + off % (WORLD_BYTES - shape_of.arena_off);
+        break;
+    }
+    return (uint64_t *)(void *)(segment + off);
+}
+
+static uint64_t changed(uint64_t was, uint8_t how, uint64_t value)
+{
+    switch (how & 7) {
+    case 0:
+        return value;
+    case 1:
+        return was + value;
+    case 2:
+        return was ^ UINT64_C(1) << (how >> 3);
+    case 3:
+        return was + (UINT64_C(1) << (how >> 3));
+    case 4:
+        return was - (UINT64_C(1) << (how >> 3));
+    case 5: /* another state and owner, the turn as it is: what the ring's rules go by */
+        return (was & STRAIT_TURN_MASK) | (value & ~STRAIT_TURN_MASK);
+    case 6:
+        return (was & UINT64_C(0xffffffff00000000)) | (value & UINT64_C(0xffffffff));
+    default:
+        return ~UINT64_C(0) << (how >> 3);
+    }
+}
+
+static bool takes_value(uint8_t how)
+{
+    return (how & 7) < 2 || (how & 7) == 5 || (how & 7) == 6;
+}
+
+void world_poke(struct input *in)
+{
+    uint64_t *word = word_at(input_u16(in));
+    uint8_t how = input_u8(in);
+
+    *word = changed(*word, how, takes_value(how) ? input_u64(in) : 0);
+}
+
+static void find_next_trap(void)
+{
+    next_trap = UINT64_MAX;
+    for (int i = 0; i < TRAPS; i++)
+        if (traps[i].at && traps[i].at < next_trap)
+            next_trap = traps[i].at;
+}
+
+void world_trap(struct input *in)
+{
+    uint8_t after = input_u8(in);
+    uint64_t *word = word_at(input_u16(in));
+    uint8_t how = input_u8(in);
+    uint64_t value = takes_value(how) ? input_u64(in) : 0;
+
+    for (int i = 0; i < TRAPS; i++) {
+        if (traps[i].at)
+            continue;
+        traps[i] = (struct trap){accesses + 1 + after, word, value, how};
+        break;
+    }
+    find_next_trap();
+}
+
+static void spring(void)
+{
+    for (int i = 0; i < TRAPS; i++) {
+        if (traps[i].at == 0 || traps[i].at > accesses)
+            continue;
+        *traps[i].word = changed(*traps[i].word, traps[i].how, traps[i].value);
+        traps[i].at = 0;
+    }
+    find_next_trap();
+}
+
+void world_patience(uint64_t more)
+{
+    allowed = more > UINT64_MAX - accesses ? UINT64_MAX : accesses + more;
+}
+
+/* ---- every access of the library comes by here ---- */
+
+static void access_at(const volatile void *p, size_t bytes)
+{
+    uint64_t off = (uint64_t)((const volatile unsigned char *)p - watched);
+
+    accesses++;
+    MUST(accesses <= allowed);
+    /* private words (the admin mutex) live far away; what lies in a guard is out of the segment */
+    if (off + GUARD < watched_bytes + 2 * GUARD)
+        MUST(off <= watched_bytes && bytes <= watched_bytes - off);
+    if (accesses >= next_trap)
+        spring();
+}
+
+uint64_t strait_model_load(const volatile void *p, unsigned bytes, int order)
+{
+    (void)order;
+    access_at(p, bytes);
+    switch (bytes) {
+    case 2:
+        return *(const volatile uint16_t *)p;
+    case 4:
+        return *(const volatile uint32_t *)p;
+    default:
+        return *(const volatile uint64_t *)p;
+    }
+}
+
+static void put(volatile void *p, unsigned bytes, uint64_t v)
+{
+    switch (bytes) {
+    case 2:
+        *(volatile uint16_t *)p = (uint16_t)v;
+        break;
+    case 4:
+        *(volatile uint32_t *)p = (uint32_t)v;
+        break;
+    default:
+        *(volatile uint64_t *)p = v;
+        break;
+    }
+}
+
+void strait_model_store(volatile void *p, unsigned bytes, uint64_t v, int order)
+{
+    (void)order;
+    access_at(p, bytes);
+    put(p, bytes, v);
+}
+
+bool strait_model_cas(volatile void *p, unsigned bytes, uint64_t *seen, uint64_t v, int order)
+{
+    uint64_t was = strait_model_load(p, bytes, order);
+
+    if (was == *seen) {
+        put(p, bytes, v);
+        return true;
+    }
+    *seen = was;
+    return false;
+}
+
+uint64_t strait_model_exchange(volatile void *p, unsigned bytes, uint64_t v, int order)
+{
+    uint64_t was = strait_model_load(p, bytes, order);
+    put(p, bytes, v);
+    return was;
+}
+
+uint64_t strait_model_add(volatile void *p, unsigned bytes, uint64_t v, int order)
+{
+    uint64_t was = strait_model_load(p, bytes, order);
+    put(p, bytes, was + v);
+    return was;
+}
+
+void strait_model_fence(int order)
+{
+    (void)order;
+}
+
+void strait_model_membarrier(void)
+{
+}
+
+void strait_model_read(void *to, const void *from, size_t bytes)
+{
+    access_at(from, bytes);
+    memcpy(to, from, bytes);
+}
+
+void strait_model_write(void *to, const void *from, size_t bytes)
+{
+    access_at(to, bytes);
+    memcpy(to, from, bytes);
+}
+
+void strait_model_pause(void)
+{
+    world_now_ns += PAUSE_NS;
+}
+
+/* ---- the kernel ---- */
+
+int seam_open(const char *path, int flags, ...)
+{
+    (void)path, (void)flags;
+    if (!unlinked)
+        return FD;
+    errno = ENOENT;
+    return -1;
+}
+
+int seam_close(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+int seam_fstat(int fd, struct stat *st)
+{
+    (void)fd;
+    memset(st, 0, sizeof *st);
+    st->st_mode = S_IFREG | 0600;
+    st->st_size = WORLD_BYTES;
+    st->st_dev = 1;
+    st->st_ino = INODE;
+    return 0;
+}
+
+int seam_stat(const char *path, struct stat *st)
+{
+    (void)path;
+    return seam_fstat(FD, st);
+}
+
+int seam_fchmod(int fd, mode_t mode)
+{
+    (void)fd, (void)mode;
+    return 0;
+}
+
+int seam_fcntl(int fd, int command, ...)
+{
+    va_list args;
+    struct flock *lock;
+    uint64_t lease;
+
+    (void)fd;
+    va_start(args, command);
+    lock = va_arg(args, struct flock *);
+    va_end(args);
+    lease = (uint64_t)lock->l_start - STRAIT_LOCK_LEASES;
+    if (lease >= STRAIT_LEASES) /* the admin lock: ours */
+        return 0;
+    if (command == F_OFD_GETLK) {
+        lock->l_type = world_alive[lease] ? F_WRLCK : F_UNLCK;
+        return 0;
+    }
+    if (world_alive[lease]) {
+        errno = EAGAIN;
+        return -1;
+    }
+    world_alive[lease] = lock->l_type == F_WRLCK;
+    return 0;
+}
+
+void *seam_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t off)
+{
+    static _Alignas(STRAIT_PAGE) unsigned char page[STRAIT_PAGE];
+
+    (void)at, (void)protection, (void)flags, (void)fd, (void)off;
+    return bytes == WORLD_BYTES ? segment : page;
+}
+
+int seam_munmap(void *at, size_t bytes)
+{
+    (void)at, (void)bytes;
+    return 0;
+}
+
+int seam_madvise(void *at, size_t bytes, int advice)
+{
+    (void)at, (void)bytes, (void)advice;
+    return 0;
+}
+
+int seam_fallocate(int fd, int mode, off_t off, off_t bytes)
+{
+    (void)fd, (void)mode;
+    MUST(off >= (off_t)shape_of.arena_off && off + bytes <= WORLD_BYTES);
+    memset(segment + off, 0, (size_t)bytes);
+    return 0;
+}
+
+int seam_posix_fallocate(int fd, off_t off, off_t bytes)
+{
+    (void)fd;
+    MUST(off >= 0 && bytes > 0 && off + bytes <= WORLD_BYTES);
+    return 0;
+}
+
+ssize_t seam_getrandom(void *to, size_t bytes, unsigned flags)
+{
+    (void)flags;
+    memset(to, 0x5a, bytes);
+    return (ssize_t)bytes;
+}
+
+ssize_t seam_read(int fd, void *to, size_t bytes)
+{
+    (void)fd;
+    memset(to, 'x', bytes);
+    return bytes < 5 ? (ssize_t)bytes : 5;
+}
+
+int seam_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+    (void)from_dir, (void)from, (void)to_dir, (void)to, (void)flags;
+    return 0;
+}
+
+int seam_unlink(const char *path)
+{
+    (void)path;
+    unlinked = true;
+    return 0;
+}
+
+static long seam_futex(uint32_t *word, int op, uint32_t value, const struct timespec *until)
+{
+    if ((op & FUTEX_CMD_MASK) != FUTEX_WAIT_BITSET)
+        return 0;
+    access_at(word, sizeof *word);
+    if (*word != value) {
+        errno = EAGAIN;
+        return -1;
+    }
+    MUST(until != NULL); /* no sleep without a bound */
+    uint64_t ns = (uint64_t)until->tv_sec * 1000000000 + (uint64_t)until->tv_nsec;
+    world_now_ns = ns > world_now_ns ? ns : world_now_ns;
+    errno = ETIMEDOUT;
+    return -1;
+}
+
+long seam_syscall(long number, ...)
+{
+    va_list args;
+    long r = 0;
+
+    va_start(args, number);
+    if (number == SYS_futex) {
+        uint32_t *word = va_arg(args, uint32_t *);
+        int op = va_arg(args, int);
+        uint32_t value = va_arg(args, uint32_t);
+        r = seam_futex(word, op, value, va_arg(args, const struct timespec *));
+    } else if (number == SYS_gettid) {
+        r = 100;
+    }
+    va_end(args);
+    return r;
+}
+
+int seam_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    (void)clock;
+    world_now_ns += TICK_NS;
+    t->tv_sec = (time_t)(world_now_ns / 1000000000);
+    t->tv_nsec = (long)(world_now_ns % 1000000000);
+    return 0;
+}
+
+int seam_nanosleep(const struct timespec *t, struct timespec *left)
+{
+    (void)left;
+    world_now_ns += (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+    return 0;
+}
+
+int seam_sched_getaffinity(pid_t pid, size_t bytes, cpu_set_t *set)
+{
+    (void)pid;
+    memset(set, 0, bytes);
+    CPU_SET(0, set);
+    CPU_SET(1, set);
+    return 0;
+}
