@@ -29,6 +29,8 @@ int strait_directory_at(const struct strait_segment_map *map, uint32_t i, struct
     o.bytes = strait_load64_relaxed(&entry->bytes);
     if (!strait_segment_holds(map, o.offset, o.bytes) || o.offset % STRAIT_PAGE || o.bytes % STRAIT_PAGE)
         return -EPROTO;
+    if (o.bytes == 0) /* whoever goes from object to object would stand still here */
+        return -EPROTO;
     *object = o;
     return 0;
 }
@@ -83,8 +85,6 @@ static int find_room(const struct strait_segment_map *map, uint64_t bytes, uint6
             *offset = from;
             return 0;
         }
-        if (o.bytes == 0)
-            return -EPROTO;
         from = o.offset + o.bytes;
     }
     return -ENOSPC;
@@ -111,7 +111,7 @@ void strait_directory_space(const struct strait_segment_map *map, uint64_t *free
     while (at < map->bytes) {
         uint64_t end;
         if (overlap(map, at, STRAIT_PAGE, &o) == 0) {
-            at = o.bytes ? o.offset + o.bytes : map->bytes;
+            at = o.offset + o.bytes;
             continue;
         }
         end = next_object(map, at);

@@ -107,6 +107,19 @@ static void objects_that_overlap_are_not_swept_over_and_over(UNUSED_STATE)
     CHECK_IS(end.ring->returned - before, 1);
 }
 
+/* Found by tests/fuzz: strait_directory_space went from it to it for ever. */
+static void an_object_of_no_bytes_holds_nobody_up(UNUSED_STATE)
+{
+    struct strait_channel_view view;
+    struct strait_object o = add("c", &view), found;
+    uint64_t room, longest;
+
+    strait_segment_entry(&map, o.entry)->bytes = 0;
+    CHECK_IS(strait_directory_at(&map, o.entry, &found), -EPROTO);
+    strait_directory_space(&map, &room, &longest);
+    CHECK_IS(room, map.bytes - map.arena_off);
+}
+
 static void a_caller_that_is_no_lease_leaves_the_generation_alone(UNUSED_STATE)
 {
     struct strait_channel_view view;
@@ -145,6 +158,7 @@ int main(void)
         TEST(slots_that_are_always_ahead_end_a_claim_that_drops),
         CASE(rings_that_together_are_larger_than_their_object_are_refused),
         CASE(objects_that_overlap_are_not_swept_over_and_over),
+        CASE(an_object_of_no_bytes_holds_nobody_up),
         CASE(a_caller_that_is_no_lease_leaves_the_generation_alone),
         CASE(a_damaged_dead_letter_changes_nothing_of_the_callers),
     };
