@@ -55,7 +55,7 @@ enum strait_rule {
 struct strait_rule_text {
     const char *name;    /* stable, for scripts: "slot-owner" */
     const char *says;    /* the invariant */
-    const char *section; /* of docs/PROTOCOLS.md or docs/LAYOUT.md: where it is defined */
+    const char *section; /* where it is defined: of docs/PROTOCOLS.md, or a file */
 };
 
 extern const struct strait_rule_text strait_rules[STRAIT_RULES];

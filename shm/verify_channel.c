@@ -81,7 +81,7 @@ static void verify_slot(struct strait_look *look, struct ring_look *r, uint32_t 
 {
     const struct strait_slot *first = strait_ring_slot(r->end, 0), *slot = strait_ring_slot(r->end, i);
     uint64_t before = filled(strait_load64_acquire(&first->word));
-    uint64_t word = strait_load64_acquire(&slot->word); /* acquire [Y1] <- [R1] strait_ring_commit */
+    uint64_t word = strait_load64_acquire(&slot->word); /* acquire [I1] <- [R1] strait_ring_commit */
     uint64_t after = filled(strait_load64_acquire(&first->word));
     uint64_t owner = word & STRAIT_OWNER_MASK;
     uint32_t state = strait_slot_state(word);
@@ -219,7 +219,7 @@ static void verify_options(struct strait_look *look, const struct strait_channel
 
 static void verify_reply_word(struct strait_look *look, const struct strait_reply *reply)
 {
-    uint64_t word = strait_load64_acquire(&reply->word); /* acquire [Y2] <- [P3] open_one */
+    uint64_t word = strait_load64_acquire(&reply->word); /* acquire [I2] <- [P3] open_one */
     uint32_t state = strait_reply_state(word), owner = strait_reply_owner(word);
     uint32_t caller = strait_load32_relaxed(&reply->caller);
     bool owned = state == STRAIT_REPLY_OPEN || state == STRAIT_REPLY_BUSY || state == STRAIT_REPLY_ABANDONED;
@@ -266,7 +266,7 @@ static void verify_dead_letters(struct strait_look *look, const struct strait_ch
 {
     const unsigned char *at = look->map->base + v->dead_off;
     const struct strait_dead_letters *letters = (const void *)at;
-    uint64_t count = strait_load64_acquire(&letters->count); /* acquire [Y3] <- [C4] strait_channel_bury */
+    uint64_t count = strait_load64_acquire(&letters->count); /* acquire [I3] <- [C4] strait_channel_bury */
     uint64_t entry_bytes = strait_load64_relaxed(&letters->entry_bytes),
              want = strait_channel_letter_bytes(v->slot_bytes);
 
