@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "attach.h"
+#include "counter.h"
 #include "directory.h"
 #include "lease.h"
+#include "region.h"
 #include "reply.h"
 #include "strait/bell.h"
 #include "sweep.h"
@@ -86,14 +88,38 @@ static void look_at_channel(struct strait_segment_map *map, const struct strait_
     strait_channel_settle(&view);
 }
 
+static void look_at_state(struct strait_segment_map *map, const struct strait_object *object)
+{
+    struct strait_region_view region;
+    struct strait_counter_view counter;
+    struct strait_counter_cell *cell;
+    struct strait_part part;
+    unsigned char bytes[64];
+
+    if (strait_region_view(map, object, &region) == 0)
+        for (uint32_t i = 0; strait_region_part(&region, i, &part) == 0 && i < 4; i++)
+            if (part.copy_bytes && part.bytes <= sizeof bytes)
+                strait_region_snapshot_step(&part, bytes, part.bytes);
+    if (strait_counter_view(map, object, &counter) < 0)
+        return;
+    strait_counter_sum(&counter);
+    if (strait_counter_take(&counter, &cell) == 0)
+        strait_counter_give(cell);
+}
+
 static void look(struct strait_segment_map *map)
 {
     struct strait_object object;
     uint64_t room, longest;
 
-    for (uint32_t i = 0; i < map->directory_max && i < 2 * WORLD_DIR; i++)
-        if (strait_directory_at(map, i, &object) == 0)
+    for (uint32_t i = 0; i < map->directory_max && i < 2 * WORLD_DIR; i++) {
+        if (strait_directory_at(map, i, &object) < 0)
+            continue;
+        if (object.kind == STRAIT_KIND_CHANNEL)
             look_at_channel(map, &object);
+        else
+            look_at_state(map, &object);
+    }
     strait_directory_space(map, &room, &longest);
     MUST(longest <= room && room <= map->bytes);
 }
@@ -127,6 +153,18 @@ static void changed(struct input *in, uint8_t how)
         look(&map);
 }
 
+/* Unchanged, everything must be found sound. */
+static void set_up(void)
+{
+    struct strait_verify how = {found, true};
+    struct strait_segment_map map;
+    struct strait_misfit misfit;
+
+    MUST(strait_segment_open(&map, PATH, true, false, &misfit) == 0);
+    MUST(strait_verify(&map, &how) == 0);
+    look(&map);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct strait_segment_map map;
@@ -136,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         world_build(&map);
         world_add_all(&map);
         world_keep(&map);
+        set_up(); /* a target that gets nowhere finds nothing */
     }
     uint8_t how = input_u8(&in);
     if (how & 3)

@@ -29,6 +29,7 @@ int seam_fallocate(int fd, int mode, off_t off, off_t bytes);
 int seam_posix_fallocate(int fd, off_t off, off_t bytes);
 ssize_t seam_getrandom(void *to, size_t bytes, unsigned flags);
 ssize_t seam_read(int fd, void *to, size_t bytes);
+ssize_t seam_pread(int fd, void *to, size_t bytes, off_t off);
 int seam_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags);
 int seam_unlink(const char *path);
 long seam_syscall(long number, ...);
@@ -50,6 +51,7 @@ int seam_sched_getaffinity(pid_t pid, size_t bytes, cpu_set_t *set);
 #define fallocate(...)         seam_fallocate(__VA_ARGS__)
 #define posix_fallocate(...)   seam_posix_fallocate(__VA_ARGS__)
 #define getrandom(...)         seam_getrandom(__VA_ARGS__)
+#define pread(...)             seam_pread(__VA_ARGS__)
 #define read(...)              seam_read(__VA_ARGS__)
 #define linkat(...)            seam_linkat(__VA_ARGS__)
 #define unlink(...)            seam_unlink(__VA_ARGS__)

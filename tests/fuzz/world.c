@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counter.h"
 #include "directory.h"
+#include "region.h"
 #include "strait/atomic.h"
 
 #define GUARD    (UINT64_C(1) << 30)
@@ -116,6 +118,20 @@ void world_add(struct strait_segment_map *map, const char *name, struct strait_c
     strait_directory_publish(map, &object);
 }
 
+static void add_state(struct strait_segment_map *map)
+{
+    struct strait_region_plan plan = {.parts = 3, .bytes = 64, .flags = STRAIT_REGION_ATOMIC};
+    struct strait_object o;
+
+    MUST(strait_region_measure(&plan) == 0);
+    MUST(strait_directory_prepare(map, "region", STRAIT_KIND_REGION, plan.object_bytes, -1, &o) == 0);
+    strait_region_build(map, &o, &plan);
+    strait_directory_publish(map, &o);
+    MUST(strait_directory_prepare(map, "counter", STRAIT_KIND_COUNTER, strait_counter_measure(4), -1, &o) == 0);
+    strait_counter_build(map, &o, 4);
+    strait_directory_publish(map, &o);
+}
+
 void world_add_all(struct strait_segment_map *map)
 {
     const uint32_t many = STRAIT_CHANNEL_MANY_PRODUCERS | STRAIT_CHANNEL_MANY_CONSUMERS;
@@ -139,6 +155,7 @@ void world_add_all(struct strait_segment_map *map)
     plan.flags = many | STRAIT_CHANNEL_LANES;
     plan.rings = 2;
     world_add(map, world_names[3], plan);
+    add_state(map);
 }
 
 void world_keep(const struct strait_segment_map *map)
@@ -507,6 +524,14 @@ ssize_t seam_read(int fd, void *to, size_t bytes)
     (void)fd;
     memset(to, 'x', bytes);
     return bytes < 5 ? (ssize_t)bytes : 5;
+}
+
+ssize_t seam_pread(int fd, void *to, size_t bytes, off_t off)
+{
+    (void)fd;
+    MUST(off >= 0 && bytes <= WORLD_BYTES - (size_t)off);
+    memcpy(to, segment + off, bytes);
+    return (ssize_t)bytes;
 }
 
 int seam_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)

@@ -34,7 +34,7 @@ void world_watch(unsigned char *base, size_t bytes);
 
 /* ---- the segment ---- */
 
-#define WORLD_BYTES  (40 * 4096) /* header, 512 leases, directory, six pages of objects */
+#define WORLD_BYTES  (42 * 4096) /* header, 512 leases, directory, eight pages of objects */
 #define WORLD_DIR    12
 #define WORLD_LEASES 8 /* cells that an input can reach */
 
