@@ -27,6 +27,7 @@ struct strait_channel_options strait_fetch_channel(uint32_t in_flight)
     return (struct strait_channel_options){
         .slot_bytes = REQUEST_BYTES,
         .depth = power_of_two(in_flight),
+        .max_attempts = 5, /* a GET may be repeated; a URL that kills whoever touches it still has an end */
         .peek_window = power_of_two(in_flight),
         .replies = in_flight,
         .reply_bytes = PART_BYTES,
