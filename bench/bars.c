@@ -65,17 +65,32 @@ static bool speaks_of(const struct bar *bar, const struct bench_row *row)
            row->case_depth == depth;
 }
 
-/* The best of the rows that a comma list names. */
+/* The row of `name` in the case, whatever came of it. */
+static const struct bench_row *any_row(const struct bench_results *results, const struct bench_row *like,
+                                       const char *name)
+{
+    for (unsigned i = 0; i < results->rows_n; i++) {
+        if (bench_same_case(&results->rows[i], like) && strcmp(results->rows[i].name, name) == 0)
+            return &results->rows[i];
+    }
+    return NULL;
+}
+
+/* The best of the rows that a comma list names. *missing gets the first that is absent, left out or broken: the best of
+ * the others says less than the bar asks. (Who cannot hold the size is no competitor there.) */
 static const struct bench_row *best_of(const struct bench_results *results, const struct bench_row *like,
-                                       const char *names)
+                                       const char *names, char missing[32])
 {
     const struct bench_row *best = NULL;
+    missing[0] = 0;
     for (const char *at = names; *at;) {
         char name[32];
         size_t n = strcspn(at, ",");
         snprintf(name, sizeof name, "%.*s", (int)n, at);
-        const struct bench_row *row = bench_row_find(results, like, name);
-        if (row && (!best || bench_row_better(row, best)))
+        const struct bench_row *row = any_row(results, like, name);
+        if (!missing[0] && (!row || row->outcome == BENCH_ABSENT || row->outcome == BENCH_BROKEN))
+            snprintf(missing, 32, "%s", name);
+        if (row && row->outcome == BENCH_FINE && (!best || bench_row_better(row, best)))
             best = row;
         at += n + (at[n] == ',');
     }
@@ -91,38 +106,46 @@ static enum verdict judge(const struct bar *bar, double value)
     return more ? SPLENDID : met ? MET : MISSED;
 }
 
-/* What stands in for the bar's left side; *other is who it was divided by. OPEN when a row is missing. */
-static enum verdict look(const struct bench_results *results, const struct bench_row *like, const struct bar *bar,
-                         double *value, const struct bench_row **other)
+/* A bar seen in the light of some results. */
+struct sight {
+    enum verdict verdict;
+    double value;
+    const struct bench_row *other; /* who it was divided by */
+    char missing[32];              /* whose row would be needed */
+};
+
+static struct sight look(const struct bench_results *results, const struct bench_row *like, const struct bar *bar)
 {
+    struct sight s = {.verdict = OPEN};
     const struct bench_row *subject = bench_row_find(results, like, bar->subject);
-    *other = bar->against ? best_of(results, like, bar->against) : NULL;
-    if (!subject || (bar->against && !*other))
-        return OPEN;
-    *value = bar->kind == RATIO ? bench_ratio(subject, *other) : subject->value;
+    if (bar->against)
+        s.other = best_of(results, like, bar->against, s.missing);
+    if (!subject)
+        snprintf(s.missing, sizeof s.missing, "%s", bar->subject);
+    if (!subject || (bar->against && !s.other))
+        return s;
+    s.value = bar->kind == RATIO ? bench_ratio(subject, s.other) : subject->value;
     if (bar->kind == WORST)
-        *value = subject->value > 0 ? subject->worst / subject->value : 0;
-    return judge(bar, *value);
+        s.value = subject->value > 0 ? subject->worst / subject->value : 0;
+    s.verdict = judge(bar, s.value);
+    if (s.verdict != MISSED && s.missing[0])
+        s.verdict = OPEN;
+    return s;
 }
 
 static void print_bar(const struct bench_results *results, const struct bench_row *like, const struct bar *bar)
 {
     static const char *const verdicts[] = {"ok", "ok, and the stretch", "MISSED", "not judged"};
-    double value = 0;
-    const struct bench_row *other;
-    enum verdict verdict = look(results, like, bar, &value, &other);
-    const char *what = bar->kind == WORST ? "worst/median" : bar->kind == VALUE ? like->unit : "x ";
+    struct sight s = look(results, like, bar);
+    const char *what = bar->kind == WORST ? "of its median" : bar->kind == VALUE ? like->unit : "x ";
     printf("  bar: %-20s %s %.4g %s%s", bar->subject, bar->sense == AT_MOST ? "<=" : ">=", bar->bar, what,
-           other          ? other->name
-           : bar->against ? bar->against
-                          : "");
+           s.other ? s.other->name : "");
     if (bar->stretch > 0)
         printf(" (stretch %.4g)", bar->stretch);
-    if (verdict == OPEN)
-        printf("   %s: %s has no row\n", verdicts[verdict],
-               bench_row_find(results, like, bar->subject) ? bar->against : bar->subject);
-    else
-        printf("   %.3g   %s\n", value, verdicts[verdict]);
+    if (s.value > 0 || s.verdict != OPEN)
+        printf("   %.3g", s.value);
+    printf("   %s%s%s\n", verdicts[s.verdict], s.verdict == OPEN ? ": no row of " : "",
+           s.verdict == OPEN ? s.missing : "");
 }
 
 void bench_bars_print(const struct bench_results *results, const struct bench_row *like)
@@ -141,11 +164,9 @@ struct bench_bars_count bench_bars_count(const struct bench_results *results)
         if (first > 0 && bench_same_case(row, row - 1))
             continue;
         for (unsigned i = 0; i < BARS; i++) {
-            double value;
-            const struct bench_row *other;
             if (!speaks_of(&bars[i], row))
                 continue;
-            enum verdict verdict = look(results, row, &bars[i], &value, &other);
+            enum verdict verdict = look(results, row, &bars[i]).verdict;
             *(verdict == OPEN ? &count.open : verdict == MISSED ? &count.missed : &count.met) += 1;
         }
     }

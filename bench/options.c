@@ -28,7 +28,8 @@ static const char help[] =
     "  --cpus A,B    run on these two CPUs (default: the first two that are not one core)\n"
     "\n"
     "Each row was measured in pieces that alternate with the other competitors' pieces; each piece is filed by what a\n"
-    "bare cache line's round trip between the two CPUs took around it: near (one L3), far (two), core (one core).\n"
+    "bare cache line's round trip between the two CPUs took around it: near (one L3), far (two), core (one core),\n"
+    "mixed (it changed meanwhile, or somebody else used these CPUs).\n"
     "Exit status: 0 fine, 1 a bar was missed (--check) or a competitor broke, 2 the question was wrong.\n";
 
 static int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -125,6 +125,14 @@ static bool payload_wrong(struct bench_run *run)
     return true;
 }
 
+/* Two processes that spin use two CPUs whole. If they did not, somebody else ran here meanwhile. */
+#define UNDISTURBED 1.9
+
+static bool disturbed(const struct bench_run *run, double cpu)
+{
+    return !run->scenario->crowded && !(run->peer->flags & (BENCH_SLEEPS | BENCH_UNTOUCHED)) && cpu < UNDISTURBED;
+}
+
 static void keep_piece(struct bench_run *run)
 {
     const struct bench_report *r = run->control->reports;
@@ -142,6 +150,8 @@ static void keep_piece(struct bench_run *run)
     if (p->value <= 0) /* too slow to end a single block in time: another round will do */
         return;
     p->cpu = (double)cpu_ns / wall;
+    if (disturbed(run, p->cpu))
+        p->place = BENCH_MIXED;
     p->cpu_rx = (double)r[run->workers - 1].cpu_ns / wall;
     keep_samples(run, p->place);
     run->pieces_n++;

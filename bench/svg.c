@@ -94,7 +94,7 @@ static const char *tick_text(double v, char text[16])
         snprintf(text, 16, "%gG", v / 1e9);
     else if (v >= 1e6)
         snprintf(text, 16, "%gM", v / 1e6);
-    else if (v >= 1e4)
+    else if (v >= 1e3)
         snprintf(text, 16, "%gk", v / 1e3);
     else
         snprintf(text, 16, "%.3g", v);
