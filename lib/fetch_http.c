@@ -90,7 +90,7 @@ static void connect_next(struct strait_transfer *t)
 {
     int error = strait_connection_open(&t->connection, &t->url, t->address->ai_family);
 
-    if (error) {
+    if (!t->connection) {
         strait_transfer_broke(t, error == -EAFNOSUPPORT ? STRAIT_FETCH_CONNECT : STRAIT_FETCH_LOCAL, error,
                               "opening a socket");
         return;

@@ -21,7 +21,9 @@ static int by_size(const void *a, const void *b)
 
 static double percentile_ms(const uint64_t *sorted, uint32_t n, uint32_t percent)
 {
-    return n ? (double)sorted[(uint64_t)(n - 1) * percent / 100] / 1e6 : 0;
+    uint64_t at = n ? (uint64_t)(n - 1) * percent / 100 : 0;
+
+    return n ? (double)sorted[at] / 1e6 : 0;
 }
 
 /* Latencies are those of the successes: from asking to the last byte, waiting for a worker included. */

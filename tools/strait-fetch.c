@@ -184,20 +184,18 @@ int main(int argc, char **argv)
 {
     struct options o = {.workers = 4, .in_flight = 64, .timeout_ns = UINT64_C(60000000000)};
     struct list list = {0};
-    int letter, status;
+    int letter, status = 0;
 
-    while ((letter = getopt_long(argc, argv, "w:c:o:i:qh", long_options, NULL)) >= 0) {
+    while (status == 0 && (letter = getopt_long(argc, argv, "w:c:o:i:qh", long_options, NULL)) >= 0)
         status = take_option(&o, &list, letter, optarg);
-        if (status)
-            return status - 1;
-    }
-    for (; optind < argc; optind++)
+    for (; status == 0 && optind < argc; optind++)
         add(&list, argv[optind]);
     signal(SIGPIPE, SIG_IGN); /* a reader of our output that leaves early does not keep us from cleaning up */
     raise_file_limit();
-    status = o.demo ? demo(&o) : fetch(&o, &list);
+    if (status == 0)
+        status = 1 + (o.demo ? demo(&o) : fetch(&o, &list));
     for (uint32_t i = 0; i < list.n; i++)
         free(list.urls[i]);
     free(list.urls);
-    return status;
+    return status - 1;
 }

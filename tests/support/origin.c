@@ -120,8 +120,8 @@ static void answer_body(struct peer *p, const char *how)
 
 static void answer(struct peer *p, const char *path)
 {
-    char how[16];
-    unsigned long long seed, bytes;
+    char how[16], *end;
+    int n = 0;
 
     p->chunked = p->close = false;
     p->script = NULL;
@@ -131,9 +131,9 @@ static void answer(struct peer *p, const char *path)
     if (p->script) {
         p->state = HEAD;
         say(p, p->script->text);
-    } else if (sscanf(path, "/%15[a-z]/%llu/%llu", how, &seed, &bytes) == 3) {
-        p->seed = seed;
-        p->bytes = bytes;
+    } else if (sscanf(path, "/%15[a-z]%n", how, &n) == 1 && path[n] == '/') {
+        p->seed = strtoull(path + n + 1, &end, 10);
+        p->bytes = *end == '/' ? strtoull(end + 1, NULL, 10) : 0;
         answer_body(p, how);
     } else {
         answer_error(p, "404 Not Found");
