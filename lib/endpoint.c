@@ -8,6 +8,7 @@
 #include "admin.h"
 #include "await.h"
 #include "error.h"
+#include "rx_fd.h"
 #include "sweep.h"
 
 #define SMALL_RING_BYTES     16384 /* a ring of small messages that fits this is several times as fast */
@@ -273,6 +274,7 @@ static void unlist(struct strait_endpoint *e)
 
 void strait_endpoint_close(struct strait_endpoint *e)
 {
+    strait_rx_fd_close(e);
     if (*e->segment->home) { /* else a forked child's copy: nothing of it is shared */
         strait_await_orphan(e, NULL);
         strait_process_lock();

@@ -9,6 +9,7 @@
 #include "wait.h"
 
 struct strait_await;
+struct strait_rx_fd;
 
 struct strait_endpoint {
     struct strait_segment *segment;
@@ -19,6 +20,7 @@ struct strait_endpoint {
     uint32_t ends_n;
     struct strait_mood mood;
     struct strait_await *awaits;  /* asleep in a loop for this handle. The handle's thread */
+    struct strait_rx_fd *fd;      /* for somebody else's loop, or NULL. The handle's thread */
     struct strait_endpoint *next; /* registry mutex */
     char name[STRAIT_NAME_BYTES];
 };
@@ -41,6 +43,9 @@ static inline uint32_t strait_endpoint_status(const struct strait_endpoint *endp
     /* seq_cst [C6] <- [C1] strait_channel_close, [C3] strait_channel_settle: first the status, then the slots again */
     return strait_load32_seq_cst(&endpoint->view.shared->status);
 }
+
+/** Is there something to receive? Takes nothing. 0, -EAGAIN, -EPIPE nothing will come. */
+int strait_rx_look(struct strait_rx *rx);
 
 /** A wait of this endpoint; step and arg are the caller's to fill in. */
 struct strait_wait strait_endpoint_wait(struct strait_endpoint *endpoint, struct strait_bell *bell,

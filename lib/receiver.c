@@ -130,6 +130,12 @@ static int find(struct strait_rx *rx, struct strait_place *place)
     return 0;
 }
 
+int strait_rx_look(struct strait_rx *rx)
+{
+    struct strait_place place;
+    return find(rx, &place);
+}
+
 static void give_back(struct strait_rx *rx, const struct strait_place *place)
 {
     strait_ring_release(place);

@@ -8,6 +8,7 @@
 #include <strait/channel.h>
 #include <strait/counter.h>
 #include <strait/error.h>
+#include <strait/fd.h>
 #include <strait/fetch.h>
 #include <strait/loop.h>
 #include <strait/pool.h>
