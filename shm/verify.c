@@ -96,7 +96,7 @@ static void verify_header(struct strait_look *look)
 bool strait_look_lease(const struct strait_look *look, uint64_t lease)
 {
     return lease > STRAIT_LEASE_NONE && lease < STRAIT_LEASES &&
-           /* acquire [L8] <- [L3] strait_lease_take */
+           /* acquire [I4] <- [L3] strait_lease_take */
            strait_load32_acquire(&strait_segment_lease(look->map, (uint32_t)lease)->state) == STRAIT_LEASE_USED;
 }
 

@@ -8,6 +8,7 @@
 #include "await.h"
 #include "endpoint.h"
 #include "lease.h"
+#include "rx_fd.h"
 #include "strait/reply.h"
 #include "sweep.h"
 #include "world.h"
@@ -42,6 +43,12 @@ struct party {
 void strait_await_orphan(struct strait_endpoint *endpoint, const void *handle)
 {
     (void)endpoint, (void)handle;
+}
+
+/* Nor has one an fd. */
+void strait_rx_fd_close(struct strait_endpoint *endpoint)
+{
+    (void)endpoint;
 }
 
 static struct strait_segment_map template;

@@ -3,9 +3,6 @@
 
 #include "world.h"
 
-#include <errno.h>
-#include <linux/futex.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,22 +13,20 @@
 #include "strait/atomic.h"
 
 #define GUARD    (UINT64_C(1) << 30)
-#define FD       3
-#define INODE    77
 #define TRAPS    8
-#define TICK_NS  5000  /* what a look at the clock costs */
 #define PAUSE_NS 10000 /* dear, or a wait that only spins takes long */
 
 const char *const world_names[WORLD_CHANNELS] = {"many", "drop", "sole", "lanes"};
 bool world_alive[STRAIT_LEASES];
 uint64_t world_now_ns = 1000000000;
+uint64_t world_arena_off = STRAIT_PAGE;
 
 static unsigned char *watched;
 static size_t watched_bytes;
-static unsigned char *segment;
+unsigned char *world_segment;
 static struct strait_segment_map shape_of;
 static uint64_t accesses, allowed;
-static bool unlinked;
+bool world_unlinked;
 static uint64_t focus, focus_bytes; /* 0 = everything */
 
 _Noreturn void world_fail(const char *file, int line, const char *what)
@@ -101,11 +96,12 @@ void world_build(struct strait_segment_map *map)
 {
     struct strait_segment_shape shape = {.bytes = WORLD_BYTES, .directory_max = WORLD_DIR, .mode = 0600};
 
-    segment = guarded_new(WORLD_BYTES);
-    world_watch(segment, WORLD_BYTES);
+    world_segment = guarded_new(WORLD_BYTES);
+    world_watch(world_segment, WORLD_BYTES);
     world_patience(UINT64_MAX);
     MUST(strait_segment_build(map, "/fuzz/strait.world", &shape) == 0);
     shape_of = *map;
+    world_arena_off = map->arena_off;
 }
 
 void world_add(struct strait_segment_map *map, const char *name, struct strait_channel_plan plan)
@@ -168,7 +164,7 @@ static void begin(void)
     memset(traps, 0, sizeof traps);
     next_trap = UINT64_MAX;
     accesses = 0;
-    unlinked = false;
+    world_unlinked = false;
     world_now_ns = 1000000000;
 }
 
@@ -178,10 +174,11 @@ void world_reset(void)
     size_t reached = STRAIT_PAGE + WORLD_LEASES * sizeof(struct strait_lease_cell);
 
     if (focus_bytes) {
-        memcpy(segment + focus, kept + focus, focus_bytes);
+        memcpy(world_segment + focus, kept + focus, focus_bytes);
     } else {
-        memcpy(segment, kept, reached);
-        memcpy(segment + shape_of.directory_off, kept + shape_of.directory_off, WORLD_BYTES - shape_of.directory_off);
+        memcpy(world_segment, kept, reached);
+        memcpy(world_segment + shape_of.directory_off, kept + shape_of.directory_off,
+               WORLD_BYTES - shape_of.directory_off);
     }
     memset(world_alive, 0, sizeof world_alive);
     begin();
@@ -195,7 +192,7 @@ void world_focus(uint64_t offset, uint64_t bytes)
 
 void world_raw(unsigned char *memory, size_t bytes)
 {
-    segment = memory;
+    world_segment = memory;
     focus = 0;
     focus_bytes = bytes;
     world_watch(memory, bytes);
@@ -219,7 +216,7 @@ static uint64_t *word_at(uint16_t where)
     uint64_t off = (where & 0x3fff) * UINT64_C(8);
 
     if (focus_bytes)
-        return (uint64_t *)(void *)(segment + focus + where * UINT64_C(8) % focus_bytes);
+        return (uint64_t *)(void *)(world_segment + focus + where * UINT64_C(8) % focus_bytes);
     switch (where >> 14) {
     case 0: /* header, first leases */
         off %= reach;
@@ -231,7 +228,7 @@ static uint64_t *word_at(uint16_t where)
         off = shape_of.arena_off + off % (WORLD_BYTES - shape_of.arena_off);
         break;
     }
-    return (uint64_t *)(void *)(segment + off);
+    return (uint64_t *)(void *)(world_segment + off);
 }
 
 static uint64_t changed(uint64_t was, uint8_t how, uint64_t value)
@@ -311,7 +308,7 @@ void world_patience(uint64_t more)
 
 /* ---- every access of the library comes by here ---- */
 
-static void access_at(const volatile void *p, size_t bytes)
+void world_access(const volatile void *p, size_t bytes)
 {
     uint64_t off = (uint64_t)((const volatile unsigned char *)p - watched);
 
@@ -327,7 +324,7 @@ static void access_at(const volatile void *p, size_t bytes)
 uint64_t strait_model_load(const volatile void *p, unsigned bytes, int order)
 {
     (void)order;
-    access_at(p, bytes);
+    world_access(p, bytes);
     switch (bytes) {
     case 2:
         return *(const volatile uint16_t *)p;
@@ -356,7 +353,7 @@ static void put(volatile void *p, unsigned bytes, uint64_t v)
 void strait_model_store(volatile void *p, unsigned bytes, uint64_t v, int order)
 {
     (void)order;
-    access_at(p, bytes);
+    world_access(p, bytes);
     put(p, bytes, v);
 }
 
@@ -397,211 +394,17 @@ void strait_model_membarrier(void)
 
 void strait_model_read(void *to, const void *from, size_t bytes)
 {
-    access_at(from, bytes);
+    world_access(from, bytes);
     memcpy(to, from, bytes);
 }
 
 void strait_model_write(void *to, const void *from, size_t bytes)
 {
-    access_at(to, bytes);
+    world_access(to, bytes);
     memcpy(to, from, bytes);
 }
 
 void strait_model_pause(void)
 {
     world_now_ns += PAUSE_NS;
-}
-
-/* ---- the kernel ---- */
-
-int seam_open(const char *path, int flags, ...)
-{
-    (void)path, (void)flags;
-    if (!unlinked)
-        return FD;
-    errno = ENOENT;
-    return -1;
-}
-
-int seam_close(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
-int seam_fstat(int fd, struct stat *st)
-{
-    (void)fd;
-    memset(st, 0, sizeof *st);
-    st->st_mode = S_IFREG | 0600;
-    st->st_size = WORLD_BYTES;
-    st->st_dev = 1;
-    st->st_ino = INODE;
-    return 0;
-}
-
-int seam_stat(const char *path, struct stat *st)
-{
-    (void)path;
-    return seam_fstat(FD, st);
-}
-
-int seam_fchmod(int fd, mode_t mode)
-{
-    (void)fd, (void)mode;
-    return 0;
-}
-
-int seam_fcntl(int fd, int command, ...)
-{
-    va_list args;
-    struct flock *lock;
-    uint64_t lease;
-
-    (void)fd;
-    va_start(args, command);
-    lock = va_arg(args, struct flock *);
-    va_end(args);
-    lease = (uint64_t)lock->l_start - STRAIT_LOCK_LEASES;
-    if (lease >= STRAIT_LEASES) /* the admin lock: ours */
-        return 0;
-    if (command == F_OFD_GETLK) {
-        lock->l_type = world_alive[lease] ? F_WRLCK : F_UNLCK;
-        return 0;
-    }
-    if (world_alive[lease]) {
-        errno = EAGAIN;
-        return -1;
-    }
-    world_alive[lease] = lock->l_type == F_WRLCK;
-    return 0;
-}
-
-void *seam_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t off)
-{
-    static _Alignas(STRAIT_PAGE) unsigned char page[STRAIT_PAGE];
-
-    (void)at, (void)protection, (void)flags, (void)fd, (void)off;
-    return bytes == WORLD_BYTES ? segment : page;
-}
-
-int seam_munmap(void *at, size_t bytes)
-{
-    (void)at, (void)bytes;
-    return 0;
-}
-
-int seam_madvise(void *at, size_t bytes, int advice)
-{
-    (void)at, (void)bytes, (void)advice;
-    return 0;
-}
-
-int seam_fallocate(int fd, int mode, off_t off, off_t bytes)
-{
-    (void)fd, (void)mode;
-    MUST(off >= (off_t)shape_of.arena_off && off + bytes <= WORLD_BYTES);
-    memset(segment + off, 0, (size_t)bytes);
-    return 0;
-}
-
-int seam_posix_fallocate(int fd, off_t off, off_t bytes)
-{
-    (void)fd;
-    MUST(off >= 0 && bytes > 0 && off + bytes <= WORLD_BYTES);
-    return 0;
-}
-
-ssize_t seam_getrandom(void *to, size_t bytes, unsigned flags)
-{
-    (void)flags;
-    memset(to, 0x5a, bytes);
-    return (ssize_t)bytes;
-}
-
-ssize_t seam_read(int fd, void *to, size_t bytes)
-{
-    (void)fd;
-    memset(to, 'x', bytes);
-    return bytes < 5 ? (ssize_t)bytes : 5;
-}
-
-ssize_t seam_pread(int fd, void *to, size_t bytes, off_t off)
-{
-    (void)fd;
-    MUST(off >= 0 && bytes <= WORLD_BYTES - (size_t)off);
-    memcpy(to, segment + off, bytes);
-    return (ssize_t)bytes;
-}
-
-int seam_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
-{
-    (void)from_dir, (void)from, (void)to_dir, (void)to, (void)flags;
-    return 0;
-}
-
-int seam_unlink(const char *path)
-{
-    (void)path;
-    unlinked = true;
-    return 0;
-}
-
-static long seam_futex(uint32_t *word, int op, uint32_t value, const struct timespec *until)
-{
-    if ((op & FUTEX_CMD_MASK) != FUTEX_WAIT_BITSET)
-        return 0;
-    access_at(word, sizeof *word);
-    if (*word != value) {
-        errno = EAGAIN;
-        return -1;
-    }
-    MUST(until != NULL); /* no sleep without a bound */
-    uint64_t ns = (uint64_t)until->tv_sec * 1000000000 + (uint64_t)until->tv_nsec;
-    world_now_ns = ns > world_now_ns ? ns : world_now_ns;
-    errno = ETIMEDOUT;
-    return -1;
-}
-
-long seam_syscall(long number, ...)
-{
-    va_list args;
-    long r = 0;
-
-    va_start(args, number);
-    if (number == SYS_futex) {
-        uint32_t *word = va_arg(args, uint32_t *);
-        int op = va_arg(args, int);
-        uint32_t value = va_arg(args, uint32_t);
-        r = seam_futex(word, op, value, va_arg(args, const struct timespec *));
-    } else if (number == SYS_gettid) {
-        r = 100;
-    }
-    va_end(args);
-    return r;
-}
-
-int seam_clock_gettime(clockid_t clock, struct timespec *t)
-{
-    (void)clock;
-    world_now_ns += TICK_NS;
-    t->tv_sec = (time_t)(world_now_ns / 1000000000);
-    t->tv_nsec = (long)(world_now_ns % 1000000000);
-    return 0;
-}
-
-int seam_nanosleep(const struct timespec *t, struct timespec *left)
-{
-    (void)left;
-    world_now_ns += (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
-    return 0;
-}
-
-int seam_sched_getaffinity(pid_t pid, size_t bytes, cpu_set_t *set)
-{
-    (void)pid;
-    memset(set, 0, bytes);
-    CPU_SET(0, set);
-    CPU_SET(1, set);
-    return 0;
 }

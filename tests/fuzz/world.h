@@ -60,6 +60,12 @@ void world_map(struct strait_segment_map *map, uint32_t lease);
 
 extern bool world_alive[STRAIT_LEASES];
 extern uint64_t world_now_ns;
+extern bool world_unlinked; /* the segment's name is gone */
+extern unsigned char *world_segment;
+extern uint64_t world_arena_off;
+
+/** Every access of the library to shared memory comes by here. */
+void world_access(const volatile void *p, size_t bytes);
 
 /* ---- the hostile peer ---- */
 

@@ -2,6 +2,13 @@
 /* What a peer that writes garbage cannot make us do: each of these once held us up, or led out of the segment. */
 #include "unit.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <strait/strait.h>
+
+#include "admin.h"
 #include "attach.h"
 #include "channel.h"
 #include "lease.h"
@@ -89,6 +96,97 @@ static void rings_that_together_are_larger_than_their_object_are_refused(UNUSED_
     CHECK_IS(strait_reply_open(&view, 0, &end, &token), -EPROTO);
 }
 
+static void slots_too_small_for_their_messages_are_refused(UNUSED_STATE)
+{
+    struct strait_channel_view view;
+    struct strait_ring *ring, *r, checked;
+    unsigned char *slots;
+
+    add("c", &view);
+    ring = (struct strait_ring *)(void *)(map.base + view.rings_off);
+    ring->stride = 32;
+    CHECK_IS(strait_channel_ring(&view, 0, &r, &checked, &slots), -EPROTO);
+}
+
+static void tables_that_reach_out_of_their_object_are_refused(UNUSED_STATE)
+{
+    struct strait_channel_view view;
+    struct strait_object o = add("c", &view);
+    struct strait_channel *c = view.shared;
+
+    c->dead_max = 65536; /* begins inside, ends outside */
+    CHECK_IS(strait_channel_view(&map, &o, &view), -EPROTO);
+    c->dead_max = 2;
+    c->replies = 1 << 20;
+    CHECK_IS(strait_channel_view(&map, &o, &view), -EPROTO);
+    c->replies = 2;
+    CHECK_IS(strait_channel_view(&map, &o, &view), 0);
+}
+
+/* Whoever may read the file may lock a byte of it. Its lease must not look as if it had been handed out. */
+static void a_lease_that_a_stranger_has_locked_is_passed_over(UNUSED_STATE)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_start = STRAIT_LOCK_LEASES + 2, .l_len = 1};
+    int stranger = open(place_path("strait.x"), O_RDWR | O_CLOEXEC);
+    struct strait_segment_shape shape = {0};
+    struct strait_segment_map other;
+    struct strait_misfit misfit;
+
+    CHECK_IS(fcntl(stranger, F_OFD_SETLK, &lock), 0);
+    CHECK_IS(strait_attach_map(&other, place_path("strait.x"), STRAIT_ATTACH_OPEN, &shape, SOON, &misfit), 0);
+    CHECK_IS(other.lease, 3);
+    CHECK_IS(strait_segment_lease(&map, 2)->state, STRAIT_LEASE_FREE);
+    strait_detach_map(&other, SOON);
+    close(stranger);
+}
+
+static void collects(void *arg)
+{
+    struct strait_misfit misfit;
+    (void)arg;
+    CHECK_IS(strait_collect(place_path("strait.x"), soon(), &misfit), 0);
+}
+
+/* The name came to mean another file while the collector waited for the old one's admin lock. */
+static void a_name_that_means_another_file_by_now_is_left_alone(UNUSED_STATE)
+{
+    char from[PATH_MAX];
+    pid_t pid;
+
+    CHECK_IS(strait_admin_enter(&map, SOON), 0);
+    pid = peer_start(collects, NULL);
+    peer_await_sleep(pid); /* it has opened the file, and waits for us */
+    place_write("new", "another", 7);
+    strcpy(from, place_path("new"));
+    CHECK_IS(rename(from, place_path("strait.x")), 0);
+    strait_sweep_objects(&map, map.lease, &(struct strait_left_behind){0});
+    strait_lease_give(&map); /* nobody is alive in the old one */
+    strait_admin_leave(&map);
+    peer_join(pid);
+    CHECK_IS(access(place_path("strait.x"), F_OK), 0);
+}
+
+static void a_length_beyond_the_slot_is_refused_however_large_the_buffer(UNUSED_STATE)
+{
+    struct strait_channel_options options = {.slot_bytes = 48, .senders = STRAIT_ONE, .receivers = STRAIT_ONE};
+    struct strait_segment *segment;
+    struct strait_tx *tx;
+    struct strait_rx *rx;
+    char to[8192];
+
+    CHECK_IS(strait_attach("lengths", NULL, &segment), 0);
+    CHECK_IS(strait_tx_open(segment, "c", &options, &tx), 0);
+    CHECK_IS(strait_rx_open(segment, "c", &options, &rx), 0);
+    CHECK_IS(strait_send(tx, "a", 1, STRAIT_NOW), 0);
+    strait_ring_slot(&rx->end, rx->end.cursor)->head = strait_head(4000, 0, 0);
+    CHECK_IS(strait_recv(rx, to, sizeof to, STRAIT_NOW), -EBADMSG);
+    CHECK_IS(strait_send(tx, "b", 1, STRAIT_NOW), 0);
+    CHECK_IS(strait_recv(rx, to, sizeof to, STRAIT_NOW), 1);
+    strait_tx_close(tx);
+    strait_rx_close(rx);
+    strait_detach(segment);
+}
+
 /* The number of objects that a sweep goes through shows in `returned`, which it raises in each. */
 static void objects_that_overlap_are_not_swept_over_and_over(UNUSED_STATE)
 {
@@ -157,6 +255,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(slots_that_are_always_ahead_end_a_claim_that_drops),
         CASE(rings_that_together_are_larger_than_their_object_are_refused),
+        CASE(slots_too_small_for_their_messages_are_refused),
+        CASE(tables_that_reach_out_of_their_object_are_refused),
+        CASE(a_lease_that_a_stranger_has_locked_is_passed_over),
+        CASE(a_name_that_means_another_file_by_now_is_left_alone),
+        TEST_PLACE(a_length_beyond_the_slot_is_refused_however_large_the_buffer),
         CASE(objects_that_overlap_are_not_swept_over_and_over),
         CASE(an_object_of_no_bytes_holds_nobody_up),
         CASE(a_caller_that_is_no_lease_leaves_the_generation_alone),
