@@ -170,11 +170,13 @@ STRAIT_INLINE void strait_pause(void)
 }
 STRAIT_INLINE void strait_payload_write(void *to, const void *from, size_t bytes)
 {
-    memcpy(to, from, bytes);
+    if (bytes) /* an empty message may come from NULL, memcpy may not */
+        memcpy(to, from, bytes);
 }
 STRAIT_INLINE void strait_payload_read(void *to, const void *from, size_t bytes)
 {
-    memcpy(to, from, bytes);
+    if (bytes)
+        memcpy(to, from, bytes);
 }
 
 #endif
