@@ -10,18 +10,19 @@ struct actor model_actor[MODEL_ACTORS];
 const char *model_frame;
 uint64_t model_pending[3];
 
-static _Alignas(64) char stacks[MODEL_ACTORS][MODEL_STACK];
-static const char *deepest[MODEL_ACTORS]; /* how far down a stack was used, over all runs */
+static _Alignas(64) char stacks[MODEL_ACTORS][2][MODEL_STACK]; /* the next life begins while this one's is in use */
+static size_t deepest[MODEL_ACTORS];                           /* how much of a stack was used, over all runs */
 static void *main_sp;
 static enum run_outcome outcome;
 static bool running, checking;
+static bool gone; /* the running actor has died: nobody comes back to this stack */
 
 static void leave_for_next(void);
 static void may_die(void);
 
 static char *top_of(unsigned i)
 {
-    return stacks[i] + MODEL_STACK;
+    return stacks[i][model_actor[i].lives & 1] + MODEL_STACK;
 }
 
 bool model_in_actor(void)
@@ -48,26 +49,30 @@ static void trampoline(void)
 /* What an earlier run left on a stack must not look like a difference between two states. */
 static void clear_stack(unsigned i)
 {
-    const size_t slack = 1024;
-    size_t used = deepest[i] ? (size_t)(top_of(i) - deepest[i]) + slack : 2 * slack;
+    size_t used = deepest[i] + 1024;
 
     if (used > MODEL_STACK)
         used = MODEL_STACK;
     memset(top_of(i) - used, 0, used);
 }
 
+static void begin(unsigned i, unsigned lives)
+{
+    model_actor[i] = (struct actor){.state = ACTOR_READY, .lives = (uint8_t)lives};
+    clear_stack(i);
+    model_actor[i].sp = model_new_stack(top_of(i), trampoline);
+}
+
 void model_actors_reset(void)
 {
-    for (unsigned i = 0; i < model_actor_count; i++) {
-        clear_stack(i);
-        model_actor[i] = (struct actor){.state = ACTOR_READY};
-        model_actor[i].sp = model_new_stack(top_of(i), trampoline);
-    }
+    for (unsigned i = 0; i < model_actor_count; i++)
+        begin(i, 0);
 }
 
 enum run_outcome model_actors_run(void)
 {
     running = true;
+    gone = false;
     model_run.current = (uint8_t)model_pick(model_actor_count, TAG_NEXT);
     model_switch(&main_sp, model_actor[model_run.current].sp);
     running = checking = false;
@@ -94,7 +99,7 @@ static uint64_t hash_stack(unsigned i)
 {
     const char *from = model_frame;
 
-    if (from < stacks[i] || from > top_of(i)) /* not started yet */
+    if (from < top_of(i) - MODEL_STACK || from > top_of(i)) /* not started yet */
         return 0;
     return model_hash(model_hash(i, model_pending, sizeof model_pending), from, (size_t)(top_of(i) - from));
 }
@@ -105,10 +110,10 @@ uint64_t model_actors_hash(void)
 
     for (unsigned i = 0; i < model_actor_count; i++) {
         const struct actor *a = &model_actor[i];
-        h = model_mix(h, a->state | (uint64_t)a->lock << 8 | (uint64_t)a->timed_out << 16);
+        h = model_mix(h, a->state | (uint64_t)a->lock << 8 | (uint64_t)a->timed_out << 16 | (uint64_t)a->lives << 24);
         if (!is_live(a))
             continue;
-        h = model_mix(h, i == model_run.current ? hash_stack(i) : a->stack_hash);
+        h = model_mix(h, i == model_run.current && !gone ? hash_stack(i) : a->stack_hash);
         if (a->state == ACTOR_ASLEEP)
             h = model_mix(model_mix(h, (uintptr_t)a->word), a->deadline_ns);
     }
@@ -120,11 +125,13 @@ uint64_t model_actors_hash(void)
 static void switch_to(unsigned next)
 {
     unsigned before = model_run.current;
+    void *nowhere, **back = gone ? &nowhere : &model_actor[before].sp;
 
-    if (next == before)
+    if (next == before && !gone)
         return;
-    if (is_live(&model_actor[before]))
+    if (!gone && is_live(&model_actor[before]))
         model_actor[before].stack_hash = hash_stack(before);
+    gone = false;
     if (model_actor[next].state == ACTOR_ASLEEP) { /* its sleep runs out early */
         model_run.left.timeouts--;
         model_run.timeouts++;
@@ -134,7 +141,7 @@ static void switch_to(unsigned next)
             model_run.now_ns = model_actor[next].deadline_ns;
     }
     model_run.current = (uint8_t)next;
-    model_switch(&model_actor[before].sp, model_actor[next].sp);
+    model_switch(back, model_actor[next].sp);
 }
 
 static unsigned candidates(uint8_t list[MODEL_ACTORS], unsigned except)
@@ -156,6 +163,8 @@ static bool unpause(void)
 {
     bool any = false;
 
+    if (++model_run.fruitless > MODEL_ROUNDS)
+        return false;
     for (unsigned i = 0; i < model_actor_count; i++)
         if (model_actor[i].state == ACTOR_PAUSED) {
             model_actor[i].state = ACTOR_READY;
@@ -194,7 +203,9 @@ static void end_run(void)
     for (unsigned i = 0; i < model_actor_count; i++)
         if (is_live(&model_actor[i]) && !model_now->actors[i].may_hang)
             model_fail("%s hangs: %s", model_now->actors[i].name,
-                       model_actor[i].state == ACTOR_ASLEEP ? "asleep for ever" : "waits for a lock for ever");
+                       model_actor[i].state == ACTOR_ASLEEP   ? "asleep for ever"
+                       : model_actor[i].state == ACTOR_PAUSED ? "waits for a change for ever"
+                                                              : "waits for a lock for ever");
     checking = true;
     if (model_now->end)
         model_now->end();
@@ -221,11 +232,8 @@ void model_block(enum actor_state state)
 
 /* ---- deaths ---- */
 
-static void bury(unsigned i)
+static void free_locks(unsigned i)
 {
-    model_actor[i].state = ACTOR_DEAD;
-    model_run.left.deaths--;
-    model_run.deaths++;
     for (unsigned l = 0; l < MODEL_LOCKS; l++)
         if (model_run.lock_owner[l] == i) {
             model_run.lock_owner[l] = MODEL_NO_ACTOR;
@@ -235,13 +243,36 @@ static void bury(unsigned i)
                 if (model_actor[k].state == ACTOR_LOCKED_OUT && model_actor[k].lock == l)
                     model_actor[k].state = ACTOR_READY;
         }
-    if (model_tracing)
-        model_trace_line("%s DIES", model_now->actors[i].name);
+}
+
+static void bury(unsigned i)
+{
+    bool reborn = model_now->actors[i].reborn;
+
+    model_trace_line("%s DIES", model_now->actors[i].name);
+    model_run.left.deaths--;
+    model_run.deaths++;
+    free_locks(i);
+    if (model_now->memory == MODEL_WEAK)
+        model_weak_die(i, reborn);
+    for (unsigned l = 0; l < MODEL_LEASES; l++)
+        if (model_run.lease_owner[l] == i)
+            model_run.lease_owner[l] = MODEL_NO_ACTOR;
+    model_actor[i].state = ACTOR_DEAD;
     checking = true;
     if (model_now->died)
         model_now->died(i);
     checking = false;
     model_wrote();
+    if (reborn)
+        begin(i, model_actor[i].lives + 1u);
+}
+
+static void die(void)
+{
+    bury(model_run.current);
+    gone = true;
+    leave_for_next();
 }
 
 static bool can_die(unsigned i)
@@ -253,8 +284,7 @@ static void may_die(void)
 {
     if (!can_die(model_run.current) || model_pick(2, TAG_DEATH) == 0)
         return;
-    bury(model_run.current);
-    leave_for_next();
+    die();
 }
 
 void model_others_may_die(void)
@@ -278,8 +308,8 @@ void model_point(bool effect)
     bool mortal = effect && can_die(self);
     uint8_t list[MODEL_ACTORS];
 
-    if (!deepest[self] || here < deepest[self])
-        deepest[self] = here;
+    if ((size_t)(top_of(self) - here) > deepest[self])
+        deepest[self] = (size_t)(top_of(self) - here);
     if (++model_steps_of_run > MODEL_STEPS)
         model_fail("%s: livelock, more than %d accesses", model_now->actors[self].name, MODEL_STEPS);
     if (model_run.left.preemptions)
@@ -293,12 +323,12 @@ void model_point(bool effect)
         switch_to(list[taken - 1]);
         return;
     }
-    bury(self);
-    leave_for_next();
+    die();
 }
 
 void model_wrote(void)
 {
+    model_run.fruitless = 0;
     for (unsigned i = 0; i < model_actor_count; i++)
         if (i != model_run.current && model_actor[i].state == ACTOR_PAUSED)
             model_actor[i].state = ACTOR_READY;
@@ -324,6 +354,11 @@ bool model_is_asleep(unsigned actor)
 bool model_is_done(unsigned actor)
 {
     return model_actor[actor].state == ACTOR_DONE;
+}
+
+unsigned model_lives(unsigned actor)
+{
+    return model_actor[actor].lives;
 }
 
 unsigned model_deaths(void)

@@ -16,7 +16,6 @@ struct choice {
 struct range {
     unsigned char *at, *first;
     size_t bytes;
-    bool shared;
 };
 
 const struct model *model_now;
@@ -29,48 +28,42 @@ static unsigned depth, fixed; /* choices made in this run; of those, prescribed 
 static bool merging = true;
 static struct range ranges[MODEL_RANGES];
 static unsigned range_count;
-static unsigned char *lowest, *highest;
+static unsigned char *lowest;
+static bool is_shared[MODEL_SPAN / 8];
 static char violation[400];
 
 /* ---- memory ---- */
 
-static void add_range(void *at, size_t bytes, bool shared)
+static void add_range(void *at, size_t bytes)
 {
-    struct range *r = &ranges[range_count++];
-
-    if (range_count > MODEL_RANGES)
+    if (range_count == MODEL_RANGES)
         abort();
-    *r = (struct range){at, NULL, bytes, shared};
-    if (!shared)
-        return;
-    if (!lowest || r->at < lowest)
-        lowest = r->at;
-    if (!highest || r->at + bytes > highest)
-        highest = r->at + bytes;
-    if ((size_t)(highest - lowest) > MODEL_SPAN)
-        abort();
+    ranges[range_count++] = (struct range){at, NULL, bytes};
 }
 
+/* The span of shared memory begins with the first range that is told, less what may come before it. */
 void model_share(void *at, size_t bytes)
 {
-    add_range(at, bytes, true);
+    size_t first;
+
+    if (!lowest)
+        lowest = (unsigned char *)((uintptr_t)at & ~(uintptr_t)63) - MODEL_SPAN / 2;
+    first = model_offset(at);
+    if (first % 8 || bytes % 8 || (unsigned char *)at < lowest || first + bytes > MODEL_SPAN)
+        abort();
+    memset(is_shared + first / 8, 1, bytes / 8);
+    add_range(at, bytes);
 }
 
 void model_private(void *at, size_t bytes)
 {
-    add_range(at, bytes, false);
+    add_range(at, bytes);
 }
 
 bool model_is_shared(const volatile void *p, size_t bytes)
 {
-    const volatile unsigned char *at = p;
-
-    for (unsigned i = 0; i < range_count; i++)
-        if (ranges[i].shared && at >= ranges[i].at && at + bytes <= ranges[i].at + ranges[i].bytes)
-            return true;
-    if (at >= lowest && at < highest)
-        model_fail("access to memory between the shared ranges, at %p", (const void *)(uintptr_t)p);
-    return false;
+    size_t first = model_offset(p);
+    return first < MODEL_SPAN && bytes > 0 && is_shared[first / 8];
 }
 
 size_t model_offset(const volatile void *p)
@@ -99,7 +92,8 @@ static void forget_memory(void)
     for (unsigned i = 0; i < range_count; i++)
         free(ranges[i].first);
     range_count = 0;
-    lowest = highest = NULL;
+    memset(is_shared, 0, sizeof is_shared);
+    lowest = NULL;
 }
 
 uint64_t model_hash_memory(void)
@@ -250,6 +244,11 @@ void model_explore(const struct model *m, const struct model_bounds *b, double s
     r->states = model_states_count();
     r->seconds = model_seconds() - start;
     forget_memory();
+}
+
+const struct model *model_current(void)
+{
+    return model_now;
 }
 
 void model_merge(bool on)

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define MODEL_ACTORS 6
-#define MODEL_RANGES 12
+#define MODEL_RANGES 48
 #define MODEL_LEASES 16
 
 enum model_memory { MODEL_SC, MODEL_WEAK };
@@ -28,6 +28,7 @@ struct model_actor {
     void *arg;
     uint16_t lease;  /* held from the start; 0 = none */
     bool mortal;     /* death may strike it */
+    bool reborn;     /* after its death it begins again, as a new process: model_lives() tells */
     bool may_hang;   /* asleep for ever at the end is no violation */
 };
 
@@ -79,10 +80,15 @@ void model_merge(bool on);
 
 /* ---- for setup ---- */
 
-/** Memory that actors share. All of it must lie within 512 KiB; what is outside every range must not change. */
+/** The model that is being set up or run. */
+const struct model *model_current(void);
+
+/** Memory that actors share, in whole 8-byte words: every access to it is a choice point. All shared memory must lie
+ * within 512 KiB, and what lies between its ranges is only read. */
 void model_share(void *at, size_t bytes);
 
-/** Memory that is put back before each run but is not shared: handles, and what the checks remember. */
+/** Memory that is put back before each run, but is not worth a choice point: handles, statistics, what the checks
+ * remember; shared words that are written under the admin lock only and read nowhere else. */
 void model_private(void *at, size_t bytes);
 
 /** Names a shared word in traces; show, if not NULL, writes a value for people. */
@@ -106,10 +112,13 @@ unsigned model_self(void);
 bool model_is_dead(unsigned actor);
 bool model_is_asleep(unsigned actor);
 bool model_is_done(unsigned actor);
+unsigned model_lives(unsigned actor); /* how often it has died and begun again */
 unsigned model_deaths(void);   /* so far in this run */
 unsigned model_timeouts(void); /* sleeps that ran out so far in this run */
 /** A choice of the harness's own, 0 … n-1: all are tried. */
 unsigned model_choose(unsigned n);
+/** Who holds a lease is known to checks without asking the kernel. */
+bool model_lease_is_held(unsigned lease);
 /** The newest value, without a choice point: for checks. */
 uint64_t model_peek(const volatile void *p, unsigned bytes);
 
@@ -119,10 +128,11 @@ int model_futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline_
 int model_futex_wake(const uint32_t *word, unsigned n);                              /* how many woke up */
 void model_lock(unsigned lock);                                                      /* 0..3; freed by death */
 bool model_trylock(unsigned lock);
+void model_lock_wait(unsigned lock); /* until somebody lets go, or at once if it is free */
 void model_unlock(unsigned lock);
 bool model_lock_held(unsigned lock); /* by the running actor */
 void model_lease_take(unsigned lease);
-void model_lease_drop(unsigned lease);
+void model_lease_drop_mine(void);
 bool model_lease_alive(unsigned lease); /* a probe, asked of the kernel */
 uint64_t model_now_ns(void);
 

@@ -10,6 +10,7 @@
 #define MODEL_SPAN     ((size_t)512 * 1024) /* bytes between the first and the last shared one */
 #define MODEL_STEPS    20000                /* accesses of one run; more is a livelock */
 #define MODEL_LOCKS    4
+#define MODEL_ROUNDS   200 /* fruitless rounds of pauses before everybody hangs */
 #define MODEL_NO_ACTOR UINT8_MAX
 
 enum actor_state { ACTOR_READY, ACTOR_PAUSED, ACTOR_ASLEEP, ACTOR_LOCKED_OUT, ACTOR_DONE, ACTOR_DEAD };
@@ -24,6 +25,7 @@ struct actor {
     uint8_t state;
     uint8_t lock;     /* waits for */
     bool timed_out;   /* how its sleep ended */
+    uint8_t lives;    /* how often it was born again */
 };
 
 /* Everything that belongs to one run and is part of its state. */
@@ -32,7 +34,8 @@ struct run {
     struct model_bounds left;
     unsigned deaths, timeouts;
     uint8_t current;
-    uint8_t unused[3];
+    uint8_t fruitless; /* rounds of pauses in which nobody changed anything */
+    uint8_t unused[2];
     uint8_t lock_owner[MODEL_LOCKS];
     uint8_t lease_owner[MODEL_LEASES];
 };
@@ -97,8 +100,9 @@ void model_weak_fence(unsigned actor, int order);
 /* Through a kernel lock, or a death that the kernel saw: everything of `from` happened before. */
 void model_weak_publish(unsigned lock);
 void model_weak_adopt(unsigned lock);
-void model_weak_inherit(unsigned dead);
 void model_weak_bequeath(unsigned dead, unsigned lock);
+void model_weak_die(unsigned actor, bool reborn);
+void model_weak_inherit(unsigned lease);
 /* Plain accesses: a race is a violation. */
 void model_weak_plain(const void *p, size_t bytes, bool write);
 

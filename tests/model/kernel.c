@@ -88,7 +88,7 @@ bool model_trylock(unsigned lock)
 {
     MODEL_ENTER(lock, 4, 0);
     if (!model_in_actor())
-        return true;
+        return true; /* a check is alone */
     model_point(true);
     if (model_run.lock_owner[lock] != MODEL_NO_ACTOR)
         return false;
@@ -99,18 +99,25 @@ bool model_trylock(unsigned lock)
     return true;
 }
 
+void model_lock_wait(unsigned lock)
+{
+    MODEL_ENTER(lock, 10, 0);
+    if (!model_in_actor() || model_run.lock_owner[lock] == MODEL_NO_ACTOR)
+        return;
+    model_trace_line("waits for lock %u", lock);
+    model_actor[model_run.current].lock = (uint8_t)lock;
+    model_block(ACTOR_LOCKED_OUT);
+    model_actor[model_run.current].lock = 0;
+}
+
 void model_lock(unsigned lock)
 {
     MODEL_ENTER(lock, 5, 0);
     if (!model_in_actor())
         return;
     model_point(true);
-    while (model_run.lock_owner[lock] != MODEL_NO_ACTOR) {
-        model_trace_line("waits for lock %u", lock);
-        model_actor[model_run.current].lock = (uint8_t)lock;
-        model_block(ACTOR_LOCKED_OUT);
-        model_actor[model_run.current].lock = 0;
-    }
+    while (model_run.lock_owner[lock] != MODEL_NO_ACTOR)
+        model_lock_wait(lock);
     model_run.lock_owner[lock] = model_run.current;
     if (weak())
         model_weak_adopt(lock);
@@ -145,24 +152,29 @@ bool model_lock_held(unsigned lock)
 void model_lease_take(unsigned lease)
 {
     MODEL_ENTER(lease, 7, 0);
-    model_point(true);
+    if (model_in_actor())
+        model_point(true);
     model_run.lease_owner[lease] = model_run.current;
     model_trace_line("takes lease %u", lease);
 }
 
-void model_lease_drop(unsigned lease)
+void model_lease_drop_mine(void)
 {
-    MODEL_ENTER(lease, 8, 0);
-    model_point(true);
-    model_run.lease_owner[lease] = MODEL_NO_ACTOR;
+    MODEL_ENTER(0, 8, 0);
+    if (model_in_actor())
+        model_point(true);
+    for (unsigned i = 0; i < MODEL_LEASES; i++)
+        if (model_run.lease_owner[i] == model_run.current) {
+            model_run.lease_owner[i] = MODEL_NO_ACTOR;
+            model_trace_line("lets go of lease %u", i);
+        }
     model_wrote();
-    model_trace_line("drops lease %u", lease);
 }
 
-static bool alive_now(unsigned lease)
+bool model_lease_is_held(unsigned lease)
 {
     unsigned owner = lease < MODEL_LEASES ? model_run.lease_owner[lease] : MODEL_NO_ACTOR;
-    return owner != MODEL_NO_ACTOR && model_actor[owner].state != ACTOR_DEAD;
+    return owner != MODEL_NO_ACTOR;
 }
 
 bool model_lease_alive(unsigned lease)
@@ -171,12 +183,12 @@ bool model_lease_alive(unsigned lease)
 
     MODEL_ENTER(lease, 9, 0);
     if (!model_in_actor())
-        return alive_now(lease);
+        return model_lease_is_held(lease);
     model_point(false);
     model_others_may_die();
-    alive = alive_now(lease);
-    if (!alive && weak() && lease < MODEL_LEASES && model_run.lease_owner[lease] != MODEL_NO_ACTOR)
-        model_weak_inherit(model_run.lease_owner[lease]);
+    alive = model_lease_is_held(lease);
+    if (!alive && weak() && lease < MODEL_LEASES)
+        model_weak_inherit(lease);
     model_trace_line("lease %u is %s", lease, alive ? "alive" : "free");
     return alive;
 }

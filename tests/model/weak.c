@@ -62,7 +62,7 @@ static struct location location[LOCATIONS];
 static unsigned locations;
 static struct thread thread[MODEL_ACTORS];
 static struct view global; /* of seq_cst; its clock part is unused */
-static struct view lock_view[MODEL_LOCKS];
+static struct view lock_view[MODEL_LOCKS], lease_view[MODEL_LEASES];
 static uint8_t location_of[MODEL_SPAN / 2]; /* by offset; NONE */
 static struct plain plain[PLAINS];
 static unsigned plains;
@@ -125,6 +125,7 @@ void model_weak_reset(void)
     memset(thread, 0, sizeof thread);
     memset(&global, 0, sizeof global);
     memset(lock_view, 0, sizeof lock_view);
+    memset(lease_view, 0, sizeof lease_view);
     memset(plain, 0, plains * sizeof plain[0]);
     for (unsigned i = 0; i < model_actor_count; i++)
         thread[i].now.clock[i] = 1;
@@ -157,6 +158,8 @@ uint64_t model_weak_hash(uint64_t h)
             h = model_hash(h, &thread[i], sizeof thread[i]);
     h = model_hash(h, &global, sizeof global);
     h = model_hash(h, lock_view, sizeof lock_view);
+    if (model_run.deaths)
+        h = model_hash(h, lease_view, sizeof lease_view);
     for (unsigned i = 0; i < locations; i++) {
         h = model_mix(h, location[i].count);
         for (unsigned k = location[i].count > 1 ? 0 : 1; k < location[i].count; k++) {
@@ -186,6 +189,8 @@ static void make_room(unsigned l, unsigned from)
     shift_view(&global, l, from);
     for (unsigned i = 0; i < MODEL_LOCKS; i++)
         shift_view(&lock_view[i], l, from);
+    for (unsigned i = 0; i < MODEL_LEASES; i++)
+        shift_view(&lease_view[i], l, from);
     for (unsigned i = 0; i < locations; i++)
         for (unsigned k = 0; k < location[i].count; k++)
             shift_view(&location[i].m[k].view, l, from);
@@ -365,9 +370,23 @@ void model_weak_bequeath(unsigned dead, unsigned lock)
     join(&lock_view[lock], &thread[dead].now);
 }
 
-void model_weak_inherit(unsigned dead)
+/* Its leases carry all that it did to whoever finds them free; a new process under its number knows nothing. */
+void model_weak_die(unsigned actor, bool reborn)
 {
-    join(&thread[model_run.current].now, &thread[dead].now);
+    uint16_t clock = thread[actor].now.clock[actor];
+
+    for (unsigned i = 0; i < MODEL_LEASES; i++)
+        if (model_run.lease_owner[i] == actor)
+            join(&lease_view[i], &thread[actor].now);
+    if (!reborn)
+        return;
+    memset(&thread[actor], 0, sizeof thread[actor]);
+    thread[actor].now.clock[actor] = (uint16_t)(clock + 1);
+}
+
+void model_weak_inherit(unsigned lease)
+{
+    join(&thread[model_run.current].now, &lease_view[lease]);
 }
 
 /* ---- plain memory ---- */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's side of shm/. Stands in for futex.c, clock.c and segment.c, and for the system calls of admin.c, lease.c
+ * and wait.c (prelude.h), which are otherwise the real code: the admin lock and the leases are locks of the checker,
+ * which its death lets go.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "futex.h"
+#include "segment.h"
+#include "strait/atomic.h"
+
+#define ADMIN      0 /* which of the checker's locks */
+#define PRIVATE_FD 1000
+
+static unsigned char page[STRAIT_PAGE];
+
+/* ---- futex.c, clock.c, segment.c ---- */
+
+int strait_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
+{
+    return model_futex_wait(word, value, until_ns);
+}
+
+int strait_futex_wake(uint32_t *word, uint32_t n)
+{
+    return model_futex_wake(word, n);
+}
+
+int strait_membarrier_register(void)
+{
+    return 0;
+}
+
+int strait_membarrier(void)
+{
+    strait_model_membarrier();
+    return 0;
+}
+
+uint64_t strait_now_ns(void)
+{
+    return model_now_ns();
+}
+
+uint64_t strait_after_ns(uint64_t ns)
+{
+    return ns > STRAIT_FOREVER - model_now_ns() ? STRAIT_FOREVER : model_now_ns() + ns;
+}
+
+int strait_segment_fd(struct strait_segment_map *map)
+{
+    return map->fd;
+}
+
+/* ---- system calls ---- */
+
+static int busy(void)
+{
+    errno = EAGAIN;
+    return -1;
+}
+
+static int lock_admin(short type)
+{
+    if (type == F_UNLCK)
+        model_unlock(ADMIN);
+    else if (!model_trylock(ADMIN))
+        return busy();
+    return 0;
+}
+
+static int lock_lease(unsigned lease, int cmd, struct flock *lock)
+{
+    if (cmd == F_OFD_GETLK) {
+        lock->l_type = model_lease_alive(lease) ? F_WRLCK : F_UNLCK;
+        return 0;
+    }
+    if (lease >= MODEL_LEASES || model_lease_alive(lease))
+        return busy();
+    model_lease_take(lease);
+    return 0;
+}
+
+int fcntl(int fd, int cmd, ...)
+{
+    struct flock *lock;
+    va_list args;
+
+    (void)fd;
+    va_start(args, cmd);
+    lock = va_arg(args, struct flock *);
+    va_end(args);
+    if (lock->l_start == STRAIT_LOCK_ADMIN)
+        return lock_admin(lock->l_type);
+    return lock_lease((unsigned)(lock->l_start - STRAIT_LOCK_LEASES), cmd, lock);
+}
+
+/* The backoff of the admin lock: until it is worth trying again. */
+int nanosleep(const struct timespec *time, struct timespec *left)
+{
+    (void)time, (void)left;
+    model_lock_wait(ADMIN);
+    return 0;
+}
+
+int open(const char *path, int flags, ...)
+{
+    (void)flags;
+    if (strncmp(path, "/proc/self/fd/", 14) == 0)
+        return PRIVATE_FD;
+    errno = ENOENT; /* who we are, for people */
+    return -1;
+}
+
+int close(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    (void)at, (void)bytes, (void)protection, (void)flags, (void)fd, (void)offset;
+    return page;
+}
+
+/* The page that holds a lease; each process has one lease. */
+int munmap(void *at, size_t bytes)
+{
+    (void)at, (void)bytes;
+    model_lease_drop_mine();
+    return 0;
+}
+
+int madvise(void *at, size_t bytes, int advice)
+{
+    (void)at, (void)bytes, (void)advice;
+    return 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    (void)clock;
+    *time = (struct timespec){0, 0};
+    return 0;
+}
+
+/* gettid */
+long syscall(long number, ...)
+{
+    (void)number;
+    return model_self() + 1;
+}

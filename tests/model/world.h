@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/** A small segment with one channel, made by the real code, and the processes that live in it. */
+#ifndef STRAIT_TESTS_MODEL_WORLD_H
+#define STRAIT_TESTS_MODEL_WORLD_H
+
+#include "channel.h"
+#include "engine.h"
+
+/** What an actor has when it is a process: its mapping and its view of the channel. */
+struct process {
+    struct strait_segment_map *map;
+    const struct strait_channel_view *view;
+};
+
+/** For setup: the segment, the channel, the first leases (actor i holds lease i + 1, if its model says so). */
+void world_setup(const struct strait_channel_plan *plan);
+
+struct strait_channel *world_channel(void);
+struct strait_ring *world_ring(unsigned i);
+struct strait_slot *world_slot(unsigned i); /* of ring 0 */
+struct strait_reply *world_reply(unsigned i);
+
+/** The process of the running actor: as at the start, or (reborn, or without a lease) joined anew: it sweeps and takes a
+ * lease, as strait_attach does. */
+struct process world_process(void);
+
+/** Take part: sets, role words, a cursor. 0, -EBUSY. As lib/channel.c does it. */
+int world_open_sender(const struct process *p, struct strait_ring_end *end);
+int world_open_receiver(const struct process *p, struct strait_ring_end *end);
+
+/** Is a lease used, but its holder dead? For checks and for those who wait: no choice point. */
+bool world_unswept(void);
+
+/** Wait without bells: sweep if somebody has died, else until something changes. */
+void world_idle(const struct process *p);
+
+/** Nobody else runs any more: sweep what is left, as any process would. */
+void world_bury_all(void);
+
+/** For checks at the end: an end of ring 0, with its cursor, looked at from outside. */
+void world_producer_end(struct strait_ring_end *end);
+void world_consumer_end(struct strait_ring_end *end);
+
+/** How a slot word reads in a trace. */
+void world_show_slot(uint64_t word, char *text, size_t n);
+
+#endif
