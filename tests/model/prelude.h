@@ -9,8 +9,10 @@
 #undef STRAIT_LEASES
 #define STRAIT_LEASES 64
 
-/* The kernel, as far as admin.c, lease.c and wait.c call it directly; see seams.c. */
+/* The kernel, as far as admin.c, lease.c and wait.c call it directly, and the heap of each process; see seams.c. */
 #define fcntl         model_fcntl
+#define stat          model_stat
+#define getpid        model_getpid
 #define open          model_open
 #define close         model_close
 #define mmap          model_mmap
@@ -19,5 +21,7 @@
 #define nanosleep     model_nanosleep
 #define clock_gettime model_clock_gettime
 #define syscall       model_syscall
+#define calloc        model_calloc
+#define free          model_free
 
 #endif

@@ -41,7 +41,7 @@ static bool many_consumers(void)
 /* ---- producers ---- */
 
 /* 0 claimed, 1 dropped this one */
-static int claim(const struct process *p, struct strait_ring_end *end, struct strait_place *place)
+static int claim(struct strait_segment *p, struct strait_ring_end *end, struct strait_place *place)
 {
     for (;;) {
         int r = shape.flags & DROP_OLDEST ? strait_ring_claim_oldest(end, place) : strait_ring_claim(end, place);
@@ -54,7 +54,7 @@ static int claim(const struct process *p, struct strait_ring_end *end, struct st
     }
 }
 
-static void send_one(const struct process *p, struct strait_ring_end *end, unsigned id)
+static void send_one(struct strait_segment *p, struct strait_ring_end *end, unsigned id)
 {
     struct payload payload = {id, ~(uint64_t)id};
     struct strait_place place;
@@ -74,13 +74,13 @@ static void send_one(const struct process *p, struct strait_ring_end *end, unsig
 static void produce(void *arg)
 {
     unsigned n = *(const unsigned *)arg;
-    struct process p = world_process();
-    struct strait_ring_end end;
+    struct strait_segment *p = world_process();
+    struct strait_endpoint e;
 
-    while (world_open_sender(&p, &end) == -EBUSY)
-        world_idle(&p);
+    while (strait_endpoint_open(&e, p, WORLD_CHANNEL, NULL, STRAIT_ROLE_SENDER, false) == -EBUSY)
+        world_idle(p);
     while (g.begun[n] < shape.each)
-        send_one(&p, &end, n * shape.each + g.begun[n]++);
+        send_one(p, e.ends, n * shape.each + g.begun[n]++);
     g.finished[n] = 1;
 }
 
@@ -162,24 +162,24 @@ static void receive(struct strait_ring_end *end, struct strait_place *place)
 
 static void consume(void *arg)
 {
-    struct process p = world_process();
-    struct strait_ring_end end;
+    struct strait_segment *p = world_process();
+    struct strait_endpoint e;
     struct strait_place place;
 
     (void)arg;
-    while (world_open_receiver(&p, &end) == -EBUSY) {
+    while (strait_endpoint_open(&e, p, WORLD_CHANNEL, NULL, STRAIT_ROLE_RECEIVER, false) == -EBUSY) {
         if (all_produced() && all_delivered())
             return;
-        world_idle(&p);
+        world_idle(p);
     }
     for (;;) {
-        int r = strait_ring_find(&end, &place);
+        int r = strait_ring_find(e.ends, &place);
         if (r == 0)
-            receive(&end, &place);
+            receive(e.ends, &place);
         else if (all_produced() && all_delivered())
             return;
         else if (r == -EAGAIN)
-            world_idle(&p);
+            world_idle(p);
         else
             model_fail("find says %d", r);
     }

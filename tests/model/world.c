@@ -15,16 +15,22 @@
 #define DIRECTORY_OFF  (SEGMENT_BYTES - 12 * 4096)
 #define ARENA_OFF      (SEGMENT_BYTES - 8 * 4096)
 #define LEASES_IN_PLAY 7 /* 1 … 6 can be handed out */
+#define HEAP_BYTES     1024
 
 static _Alignas(4096) unsigned char segment[SEGMENT_BYTES];
-static struct strait_segment_map maps[MODEL_ACTORS + 1]; /* the last one is the checks' own */
-static struct strait_channel_view views[MODEL_ACTORS + 1];
+static struct strait_segment processes[MODEL_ACTORS + 1]; /* the last one is the checks' own */
+static struct {
+    uint64_t used;
+    _Alignas(16) unsigned char bytes[HEAP_BYTES];
+} heaps[MODEL_ACTORS + 1];
+static struct strait_channel_view view; /* the checks' own */
 static struct strait_channel_plan plan;
 static const unsigned outside = MODEL_ACTORS;
+static const uint32_t home = 1;
 
 struct strait_channel *world_channel(void)
 {
-    return views[outside].shared;
+    return view.shared;
 }
 
 struct strait_ring *world_ring(unsigned i)
@@ -78,6 +84,7 @@ static void label_ring(struct strait_ring *ring, const char *name, unsigned char
     model_label(&ring->consumer, 4, NULL, "%s.consumer", name);
     model_label(&ring->returned, 4, NULL, "%s.returned", name);
     model_label(&ring->suspect, 4, NULL, "%s.suspect", name);
+    label_bell(&ring->writable, name);
     for (unsigned i = 0; i < ring->capacity; i++) {
         model_label(slots + i * (size_t)stride, 8, world_show_slot, "%s[%u].word", name, i);
         model_label(slots + i * (size_t)stride + 8, 8, NULL, "%s[%u].head", name, i);
@@ -91,7 +98,6 @@ static void label_channel(void)
     struct strait_channel *c = world_channel();
 
     label_bell(&c->readable, "readable");
-    label_bell(&c->writable, "writable");
     model_label(&c->status, 4, NULL, "status");
     model_label(&c->senders, 8, NULL, "senders");
     model_label(&c->receivers, 8, NULL, "receivers");
@@ -105,22 +111,23 @@ static void label_channel(void)
         label_ring(&world_reply(i)->ring, name, segment + world_reply(i)->ring.slots_off, plan.reply_bytes);
     }
     for (unsigned i = 1; i < LEASES_IN_PLAY; i++)
-        model_label(&strait_segment_lease(&maps[outside], i)->state, 4, NULL, "lease%u.state", i);
+        model_label(&strait_segment_lease(&processes[outside].map, i)->state, 4, NULL, "lease%u.state", i);
 }
 
 /* ---- what is shared ---- */
+
+static void share_bell(struct strait_bell *bell)
+{
+    model_share(bell, offsetof(struct strait_bell, sleeps));
+}
 
 static void share_ring(struct strait_ring *ring, unsigned char *slots, uint32_t slot_bytes)
 {
     model_share(&ring->tail_hint, 8);
     model_share(&ring->head_hint, 8);
     model_share(&ring->producer, 16); /* consumer, returned, suspect as well */
+    share_bell(&ring->writable);
     model_share(slots, ring->capacity * (size_t)strait_ring_stride(slot_bytes));
-}
-
-static void share_bell(struct strait_bell *bell)
-{
-    model_share(bell, offsetof(struct strait_bell, sleeps));
 }
 
 static void share_replies(void)
@@ -129,7 +136,7 @@ static void share_replies(void)
         struct strait_reply *reply = world_reply(i);
         model_share(&reply->word, 16); /* caller as well */
         share_bell(&reply->readable);
-        share_bell(&reply->writable);
+        model_private(&reply->readable.sleeps, 8);
         share_ring(&reply->ring, segment + reply->ring.slots_off, plan.reply_bytes);
     }
 }
@@ -138,18 +145,17 @@ static void share_replies(void)
 static void share_channel(void)
 {
     struct strait_channel *c = world_channel();
-    struct strait_segment_map *map = &maps[outside];
+    struct strait_segment_map *map = &processes[outside].map;
 
     share_ring(world_ring(0), (unsigned char *)world_slot(0), plan.slot_bytes);
     model_share(&c->status, 16);
     share_bell(&c->readable);
-    share_bell(&c->writable);
     model_share(&c->senders, 8);
     model_share(&c->receivers, 8);
     share_replies();
     model_private(&c->holders, 8);
     model_private(&c->readable.sleeps, 8);
-    model_private(&c->writable.sleeps, 8);
+    model_private(&world_ring(0)->writable.sleeps, 8);
     model_private(&c->dropped_new, 32);
     model_private(segment + ARENA_OFF + plan.dead_at, plan.bytes - plan.dead_at);
     model_private(&strait_segment_header(map)->sweeps, 16);
@@ -160,24 +166,30 @@ static void share_channel(void)
         model_private(&cell->generation, 8);
         model_private(cell->waits, sizeof cell->waits);
     }
-    for (unsigned i = 0; i <= MODEL_ACTORS; i++)
-        model_private(&maps[i], offsetof(struct strait_segment_map, device));
+    for (unsigned i = 0; i < MODEL_ACTORS && model_current()->actors[i].run; i++) {
+        model_private(&processes[i].map, offsetof(struct strait_segment_map, device));
+        model_private(&processes[i].endpoints, sizeof processes[i].endpoints);
+        model_private(&heaps[i], sizeof heaps[i]);
+    }
 }
 
 /* ---- setup ---- */
 
 static void map_for(unsigned i, uint32_t lease)
 {
-    maps[i] = (struct strait_segment_map){.base = segment,
-                                          .bytes = SEGMENT_BYTES,
-                                          .fd = 3,
-                                          .writable = true,
-                                          .cpus = 1,
-                                          .lease = lease,
-                                          .leases_off = LEASES_OFF,
-                                          .directory_off = DIRECTORY_OFF,
-                                          .arena_off = ARENA_OFF,
-                                          .directory_max = 1};
+    processes[i].home = &home;
+    processes[i].endpoints = NULL;
+    processes[i].map = (struct strait_segment_map){.base = segment,
+                                                   .bytes = SEGMENT_BYTES,
+                                                   .fd = 3,
+                                                   .writable = true,
+                                                   .cpus = 1,
+                                                   .lease = lease,
+                                                   .leases_off = LEASES_OFF,
+                                                   .directory_off = DIRECTORY_OFF,
+                                                   .arena_off = ARENA_OFF,
+                                                   .directory_max = 1};
+    memset(&heaps[i], 0, sizeof heaps[i]);
 }
 
 static void build_segment(void)
@@ -190,16 +202,14 @@ static void build_segment(void)
     if (strait_channel_measure(&plan) < 0 || plan.bytes > object.bytes ||
         LEASES_OFF + STRAIT_LEASES * sizeof(struct strait_lease_cell) > DIRECTORY_OFF)
         abort();
-    entry = strait_segment_entry(&maps[outside], 0);
-    *entry = (struct strait_entry){.kind = object.kind, .offset = object.offset, .bytes = object.bytes, .name = "c"};
-    strait_channel_build(&maps[outside], &object, &plan);
+    entry = strait_segment_entry(&processes[outside].map, 0);
+    *entry = (struct strait_entry){.kind = object.kind, .offset = object.offset, .bytes = object.bytes, .name = WORLD_CHANNEL};
+    strait_channel_build(&processes[outside].map, &object, &plan);
     entry->state = STRAIT_ENTRY_LIVE;
-    for (unsigned i = 0; i <= MODEL_ACTORS; i++) {
-        if (i != outside)
-            map_for(i, 0);
-        if (strait_channel_view(&maps[i], &object, &views[i]) < 0)
-            abort();
-    }
+    for (unsigned i = 0; i < MODEL_ACTORS; i++)
+        map_for(i, 0);
+    if (strait_channel_view(&processes[outside].map, &object, &view) < 0)
+        abort();
 }
 
 void world_setup(const struct strait_channel_plan *wanted)
@@ -213,8 +223,8 @@ void world_setup(const struct strait_channel_plan *wanted)
         uint32_t lease = model_current()->actors[i].lease;
         if (!lease)
             continue;
-        maps[i].lease = lease;
-        strait_segment_lease(&maps[i], lease)->state = STRAIT_LEASE_USED;
+        processes[i].map.lease = lease;
+        strait_segment_lease(&processes[i].map, lease)->state = STRAIT_LEASE_USED;
     }
     share_channel();
     label_channel();
@@ -222,75 +232,51 @@ void world_setup(const struct strait_channel_plan *wanted)
 
 /* ---- processes ---- */
 
-struct process world_process(void)
+struct strait_segment *world_process(void)
 {
     unsigned self = model_self();
-    struct process p = {&maps[self], &views[self]};
+    struct strait_segment *s = &processes[self];
 
-    if (model_lives(self) == 0 && maps[self].lease)
-        return p;
-    p.map->lease = 0;
-    p.map->admin = 0;
-    if (strait_admin_enter(p.map, STRAIT_FOREVER) < 0)
+    if (model_lives(self) == 0 && s->map.lease)
+        return s;
+    s->map.lease = 0;
+    s->map.admin = 0;
+    s->endpoints = NULL;
+    memset(&heaps[self], 0, sizeof heaps[self]);
+    if (strait_admin_enter(&s->map, STRAIT_FOREVER) < 0)
         model_fail("no admin section");
-    strait_sweep_admin(p.map);
-    if (strait_lease_take(p.map) < 0)
+    strait_sweep_admin(&s->map);
+    if (strait_lease_take(&s->map) < 0)
         model_fail("no lease is free after a sweep");
-    strait_admin_leave(p.map);
-    return p;
+    strait_admin_leave(&s->map);
+    return s;
 }
 
-static int open_end(const struct process *p, struct strait_ring_end *end, enum strait_role role, uint32_t many)
+void *world_allocate(size_t bytes)
 {
-    struct strait_ring *ring, checked;
-    unsigned char *slots;
-    int r = strait_channel_ring(p->view, 0, &ring, &checked, &slots);
+    unsigned self = model_self();
+    void *at = heaps[self].bytes + heaps[self].used;
 
-    if (r < 0)
-        return r;
-    if (strait_admin_enter(p->map, STRAIT_FOREVER) < 0)
-        model_fail("no admin section");
-    r = strait_channel_enter(p->view, role, checked.flags & many ? NULL : ring);
-    if (r == -EOWNERDEAD) {
-        strait_sweep_admin(p->map);
-        r = strait_channel_enter(p->view, role, ring);
-    }
-    if (r == 0 && role == STRAIT_ROLE_SENDER)
-        strait_ring_join_producer(end, ring, &checked, slots, p->map->lease);
-    else if (r == 0)
-        strait_ring_join_consumer(end, ring, &checked, slots, p->map->lease);
-    if (r == 0 && role == STRAIT_ROLE_RECEIVER && !(checked.flags & many) &&
-        strait_load32_relaxed(&ring->suspect)) {
-        strait_ring_suspect(end, p->view->peek_window);
-        strait_store32_relaxed(&ring->suspect, 0);
-    }
-    strait_admin_leave(p->map);
-    return r;
-}
-
-int world_open_sender(const struct process *p, struct strait_ring_end *end)
-{
-    return open_end(p, end, STRAIT_ROLE_SENDER, STRAIT_RING_MANY_PRODUCERS);
-}
-
-int world_open_receiver(const struct process *p, struct strait_ring_end *end)
-{
-    return open_end(p, end, STRAIT_ROLE_RECEIVER, STRAIT_RING_MANY_CONSUMERS);
+    bytes = (bytes + 15) / 16 * 16;
+    if (bytes > HEAP_BYTES - heaps[self].used)
+        model_fail("a process needs more than %d bytes", HEAP_BYTES);
+    heaps[self].used += bytes;
+    return at;
 }
 
 bool world_unswept(void)
 {
     for (unsigned i = 1; i < LEASES_IN_PLAY; i++)
-        if (model_peek(&strait_segment_lease(&maps[outside], i)->state, 4) == STRAIT_LEASE_USED &&
+        if (model_peek(&strait_segment_lease(&processes[outside].map, i)->state, 4) == STRAIT_LEASE_USED &&
             !model_lease_is_held(i))
             return true;
     return false;
 }
 
-void world_idle(const struct process *p)
+void world_idle(struct strait_segment *s)
 {
     if (world_unswept())
-        strait_sweep(p->map, STRAIT_FOREVER);
+        strait_sweep(&s->map, STRAIT_FOREVER);
     else
         strait_pause();
 }
@@ -299,12 +285,12 @@ void world_idle(const struct process *p)
 
 void world_bury_all(void)
 {
-    strait_sweep(&maps[outside], STRAIT_FOREVER);
+    strait_sweep(&processes[outside].map, STRAIT_FOREVER);
 }
 
 static void outside_ring(struct strait_ring **ring, struct strait_ring *checked, unsigned char **slots)
 {
-    if (strait_channel_ring(&views[outside], 0, ring, checked, slots) < 0)
+    if (strait_channel_ring(&view, 0, ring, checked, slots) < 0)
         model_fail("the ring's numbers have changed");
 }
 

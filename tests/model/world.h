@@ -3,14 +3,9 @@
 #ifndef STRAIT_TESTS_MODEL_WORLD_H
 #define STRAIT_TESTS_MODEL_WORLD_H
 
-#include "channel.h"
+#include "endpoint.h"
 #include "engine.h"
-
-/** What an actor has when it is a process: its mapping and its view of the channel. */
-struct process {
-    struct strait_segment_map *map;
-    const struct strait_channel_view *view;
-};
+#include "strait/reply.h"
 
 /** For setup: the segment, the channel, the first leases (actor i holds lease i + 1, if its model says so). */
 void world_setup(const struct strait_channel_plan *plan);
@@ -22,17 +17,19 @@ struct strait_reply *world_reply(unsigned i);
 
 /** The process of the running actor: as at the start, or (reborn, or without a lease) joined anew: it sweeps and takes a
  * lease, as strait_attach does. */
-struct process world_process(void);
+struct strait_segment *world_process(void);
 
-/** Take part: sets, role words, a cursor. 0, -EBUSY. As lib/channel.c does it. */
-int world_open_sender(const struct process *p, struct strait_ring_end *end);
-int world_open_receiver(const struct process *p, struct strait_ring_end *end);
+/** The channel's name, for strait_tx_open and its like. */
+#define WORLD_CHANNEL "c"
+
+/** Memory of the running actor's process; zeroed. */
+void *world_allocate(size_t bytes);
 
 /** Is a lease used, but its holder dead? For checks and for those who wait: no choice point. */
 bool world_unswept(void);
 
 /** Wait without bells: sweep if somebody has died, else until something changes. */
-void world_idle(const struct process *p);
+void world_idle(struct strait_segment *s);
 
 /** Nobody else runs any more: sweep what is left, as any process would. */
 void world_bury_all(void);
