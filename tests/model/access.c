@@ -45,9 +45,9 @@ uint64_t model_peek(const volatile void *p, unsigned bytes)
     return read_now(p, bytes);
 }
 
-static bool scheduled(const volatile void *p, unsigned bytes)
+static bool scheduled(const volatile void *p)
 {
-    return model_in_actor() && model_is_shared(p, bytes);
+    return model_in_actor() && model_is_shared(p);
 }
 
 static bool weak(void)
@@ -55,23 +55,26 @@ static bool weak(void)
     return model_now->memory == MODEL_WEAK;
 }
 
-uint64_t strait_model_load(const volatile void *p, unsigned bytes, int order)
+static __attribute__((noinline)) uint64_t load(const volatile void *p, unsigned bytes, int order)
 {
     uint64_t v;
 
     MODEL_ENTER((uintptr_t)p, bytes, order);
-    if (!scheduled(p, bytes))
-        return read_now(p, bytes);
     model_point(false);
     v = weak() ? model_weak_load(p, bytes, order) : read_now(p, bytes);
     model_trace_access("load", p, bytes, v, order);
     return v;
 }
 
+uint64_t strait_model_load(const volatile void *p, unsigned bytes, int order)
+{
+    return scheduled(p) ? load(p, bytes, order) : read_now(p, bytes);
+}
+
 void strait_model_store(volatile void *p, unsigned bytes, uint64_t v, int order)
 {
     MODEL_ENTER((uintptr_t)p, v, order);
-    if (!scheduled(p, bytes)) {
+    if (!scheduled(p)) {
         write_now(p, bytes, v);
         return;
     }
@@ -90,9 +93,9 @@ bool strait_model_cas(volatile void *p, unsigned bytes, uint64_t *seen, uint64_t
     bool done;
 
     MODEL_ENTER((uintptr_t)p, v, expected);
-    if (scheduled(p, bytes))
+    if (scheduled(p))
         model_point(true);
-    if (scheduled(p, bytes) && weak()) {
+    if (scheduled(p) && weak()) {
         done = model_weak_cas(p, bytes, seen, v, order);
     } else {
         *seen = read_now(p, bytes);
@@ -113,7 +116,7 @@ static uint64_t modify(volatile void *p, unsigned bytes, uint64_t v, int order, 
 {
     uint64_t was;
 
-    if (scheduled(p, bytes) && weak())
+    if (scheduled(p) && weak())
         return model_weak_rmw(p, bytes, v, order, add);
     was = read_now(p, bytes);
     write_now(p, bytes, cut(add ? was + v : v, bytes));
@@ -125,7 +128,7 @@ uint64_t strait_model_exchange(volatile void *p, unsigned bytes, uint64_t v, int
     uint64_t was;
 
     MODEL_ENTER((uintptr_t)p, v, order);
-    if (!scheduled(p, bytes))
+    if (!scheduled(p))
         return modify(p, bytes, v, order, false);
     model_point(true);
     was = modify(p, bytes, v, order, false);
@@ -139,7 +142,7 @@ uint64_t strait_model_add(volatile void *p, unsigned bytes, uint64_t v, int orde
     uint64_t was;
 
     MODEL_ENTER((uintptr_t)p, v, order);
-    if (!scheduled(p, bytes))
+    if (!scheduled(p))
         return modify(p, bytes, v, order, true);
     model_point(true);
     was = modify(p, bytes, v, order, true);
@@ -181,7 +184,7 @@ static void copy(void *to, const void *from, size_t bytes, const void *shared, b
 {
     size_t at = 0, piece;
 
-    if (!model_in_actor() || !model_is_shared(shared, bytes)) {
+    if (!model_in_actor() || !model_is_shared(shared)) {
         memcpy(to, from, bytes);
         return;
     }

@@ -8,13 +8,14 @@ enum { TAG_POINT = 1, TAG_NEXT, TAG_DEATH, TAG_WAKE };
 
 struct actor model_actor[MODEL_ACTORS];
 const char *model_frame;
+bool model_scheduling;
 uint64_t model_pending[3];
 
 static _Alignas(64) char stacks[MODEL_ACTORS][2][MODEL_STACK]; /* the next life begins while this one's is in use */
 static size_t deepest[MODEL_ACTORS];                           /* how much of a stack was used, over all runs */
 static void *main_sp;
 static enum run_outcome outcome;
-static bool running, checking;
+static bool running;
 static bool gone; /* the running actor has died: nobody comes back to this stack */
 
 static void leave_for_next(void);
@@ -25,9 +26,9 @@ static char *top_of(unsigned i)
     return stacks[i][model_actor[i].lives & 1] + MODEL_STACK;
 }
 
-bool model_in_actor(void)
+bool model_running(void)
 {
-    return running && !checking;
+    return running;
 }
 
 /* ---- starting and ending ---- */
@@ -71,11 +72,11 @@ void model_actors_reset(void)
 
 enum run_outcome model_actors_run(void)
 {
-    running = true;
+    running = model_scheduling = true;
     gone = false;
     model_run.current = (uint8_t)model_pick(model_actor_count, TAG_NEXT);
     model_switch(&main_sp, model_actor[model_run.current].sp);
-    running = checking = false;
+    running = model_scheduling = false;
     return outcome;
 }
 
@@ -183,10 +184,10 @@ static bool let_time_pass(void)
             first = model_actor[i].deadline_ns;
     if (first == UINT64_MAX)
         return false;
-    checking = true;
+    model_scheduling = false;
     if (model_now->idle)
         model_now->idle();
-    checking = false;
+    model_scheduling = true;
     if (model_run.now_ns < first)
         model_run.now_ns = first;
     for (unsigned i = 0; i < model_actor_count; i++)
@@ -206,7 +207,7 @@ static void end_run(void)
                        model_actor[i].state == ACTOR_ASLEEP   ? "asleep for ever"
                        : model_actor[i].state == ACTOR_PAUSED ? "waits for a change for ever"
                                                               : "waits for a lock for ever");
-    checking = true;
+    model_scheduling = false;
     if (model_now->end)
         model_now->end();
     model_leave(RUN_ENDED);
@@ -259,10 +260,10 @@ static void bury(unsigned i)
         if (model_run.lease_owner[l] == i)
             model_run.lease_owner[l] = MODEL_NO_ACTOR;
     model_actor[i].state = ACTOR_DEAD;
-    checking = true;
+    model_scheduling = false;
     if (model_now->died)
         model_now->died(i);
-    checking = false;
+    model_scheduling = true;
     model_wrote();
     if (reborn)
         begin(i, model_actor[i].lives + 1u);

@@ -28,8 +28,8 @@ static unsigned depth, fixed; /* choices made in this run; of those, prescribed 
 static bool merging = true;
 static struct range ranges[MODEL_RANGES];
 static unsigned range_count;
-static unsigned char *lowest;
-static bool is_shared[MODEL_SPAN / 8];
+unsigned char *model_lowest;
+bool model_shared_word[MODEL_SPAN / 8];
 static char violation[400];
 
 /* ---- memory ---- */
@@ -46,29 +46,18 @@ void model_share(void *at, size_t bytes)
 {
     size_t first;
 
-    if (!lowest)
-        lowest = (unsigned char *)((uintptr_t)at & ~(uintptr_t)63) - MODEL_SPAN / 2;
+    if (!model_lowest)
+        model_lowest = (unsigned char *)((uintptr_t)at & ~(uintptr_t)63) - MODEL_SPAN / 2;
     first = model_offset(at);
-    if (first % 8 || bytes % 8 || (unsigned char *)at < lowest || first + bytes > MODEL_SPAN)
+    if (first % 8 || bytes % 8 || (unsigned char *)at < model_lowest || first + bytes > MODEL_SPAN)
         abort();
-    memset(is_shared + first / 8, 1, bytes / 8);
+    memset(model_shared_word + first / 8, 1, bytes / 8);
     add_range(at, bytes);
 }
 
 void model_private(void *at, size_t bytes)
 {
     add_range(at, bytes);
-}
-
-bool model_is_shared(const volatile void *p, size_t bytes)
-{
-    size_t first = model_offset(p);
-    return first < MODEL_SPAN && bytes > 0 && is_shared[first / 8];
-}
-
-size_t model_offset(const volatile void *p)
-{
-    return (size_t)((const volatile unsigned char *)p - lowest);
 }
 
 static void keep_memory(void)
@@ -92,8 +81,8 @@ static void forget_memory(void)
     for (unsigned i = 0; i < range_count; i++)
         free(ranges[i].first);
     range_count = 0;
-    memset(is_shared, 0, sizeof is_shared);
-    lowest = NULL;
+    memset(model_shared_word, 0, sizeof model_shared_word);
+    model_lowest = NULL;
 }
 
 uint64_t model_hash_memory(void)

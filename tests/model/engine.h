@@ -107,6 +107,8 @@ void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 /** A line in the trace; free when nobody traces. */
 void model_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** Is a run under way (else it is setup)? */
+bool model_running(void);
 /** The running actor. */
 unsigned model_self(void);
 bool model_is_dead(unsigned actor);

@@ -52,8 +52,17 @@ extern bool model_tracing;
 /* One of n, the first one first. In new territory a state seen before ends the run. `tag` tells choice points of one
  * step apart. */
 unsigned model_pick(unsigned n, unsigned tag);
-bool model_is_shared(const volatile void *p, size_t bytes);
-size_t model_offset(const volatile void *p); /* from the first shared byte */
+extern unsigned char *model_lowest; /* of the span in which shared memory lies */
+extern bool model_shared_word[MODEL_SPAN / 8];
+static inline size_t model_offset(const volatile void *p)
+{
+    return (size_t)((const volatile unsigned char *)p - model_lowest);
+}
+static inline bool model_is_shared(const volatile void *p)
+{
+    size_t at = model_offset(p);
+    return at < MODEL_SPAN && model_shared_word[at / 8];
+}
 double model_seconds(void); /* CLOCK_MONOTONIC */
 void model_leave(enum run_outcome how) __attribute__((noreturn));
 uint64_t model_hash_memory(void);
@@ -81,7 +90,12 @@ void model_actors_reset(void);
 enum run_outcome model_actors_run(void);
 void model_switch_to_main(enum run_outcome how) __attribute__((noreturn));
 uint64_t model_actors_hash(void);
-bool model_in_actor(void); /* else it is setup or a check, which look without being scheduled */
+/* Does an actor run? Else it is setup or a check, which look without being scheduled. */
+extern bool model_scheduling;
+static inline bool model_in_actor(void)
+{
+    return model_scheduling;
+}
 void model_point(bool effect); /* before each access: go on, switch, or (before one with an effect) die */
 void model_wrote(void);        /* something changed: who paused may look again */
 void model_others_may_die(void);

@@ -6,6 +6,7 @@
  * left, and the ring still works.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "world.h"
 
@@ -28,6 +29,8 @@ static struct {
     uint8_t redelivered[MESSAGES];
 } g;
 
+static struct strait_endpoint ends[MODEL_ACTORS]; /* of the first lives, opened before the run: endpoints.c races them */
+
 /* The model at hand. */
 static struct {
     unsigned producers, consumers, each, flags;
@@ -36,6 +39,11 @@ static struct {
 static bool many_consumers(void)
 {
     return world_ring(0)->flags & STRAIT_RING_MANY_CONSUMERS;
+}
+
+static int open_end(struct strait_endpoint *e, struct strait_segment *p, enum strait_role role)
+{
+    return strait_endpoint_open(e, p, WORLD_CHANNEL, NULL, role, false);
 }
 
 /* ---- producers ---- */
@@ -75,12 +83,12 @@ static void produce(void *arg)
 {
     unsigned n = *(const unsigned *)arg;
     struct strait_segment *p = world_process();
-    struct strait_endpoint e;
+    struct strait_endpoint *e = &ends[model_self()];
 
-    while (strait_endpoint_open(&e, p, WORLD_CHANNEL, NULL, STRAIT_ROLE_SENDER, false) == -EBUSY)
+    while (model_lives(model_self()) && open_end(e, p, STRAIT_ROLE_SENDER) == -EBUSY)
         world_idle(p);
     while (g.begun[n] < shape.each)
-        send_one(p, e.ends, n * shape.each + g.begun[n]++);
+        send_one(p, e->ends, n * shape.each + g.begun[n]++);
     g.finished[n] = 1;
 }
 
@@ -163,19 +171,19 @@ static void receive(struct strait_ring_end *end, struct strait_place *place)
 static void consume(void *arg)
 {
     struct strait_segment *p = world_process();
-    struct strait_endpoint e;
+    struct strait_endpoint *e = &ends[model_self()];
     struct strait_place place;
 
     (void)arg;
-    while (strait_endpoint_open(&e, p, WORLD_CHANNEL, NULL, STRAIT_ROLE_RECEIVER, false) == -EBUSY) {
+    while (model_lives(model_self()) && open_end(e, p, STRAIT_ROLE_RECEIVER) == -EBUSY) {
         if (all_produced() && all_delivered())
             return;
         world_idle(p);
     }
     for (;;) {
-        int r = strait_ring_find(e.ends, &place);
+        int r = strait_ring_find(e->ends, &place);
         if (r == 0)
-            receive(e.ends, &place);
+            receive(e->ends, &place);
         else if (all_produced() && all_delivered())
             return;
         else if (r == -EAGAIN)
@@ -248,6 +256,10 @@ static void set_up(unsigned producers, unsigned consumers, unsigned each, unsign
     plan.full = flags & DROP_OLDEST ? STRAIT_FULL_DROP_OLDEST : STRAIT_FULL_WAIT;
     memset(&g, 0, sizeof g);
     world_setup(&plan);
+    for (unsigned i = 0; i < producers + consumers; i++)
+        if (open_end(&ends[i], world_become(i), i < producers ? STRAIT_ROLE_SENDER : STRAIT_ROLE_RECEIVER) < 0)
+            abort();
+    model_private(ends, (producers + consumers) * sizeof ends[0]);
     model_private(&g, sizeof g);
 }
 

@@ -26,6 +26,7 @@ static struct {
 static struct strait_channel_view view; /* the checks' own */
 static struct strait_channel_plan plan;
 static const unsigned outside = MODEL_ACTORS;
+static unsigned acting; /* during setup */
 static const uint32_t home = 1;
 
 struct strait_channel *world_channel(void)
@@ -252,9 +253,15 @@ struct strait_segment *world_process(void)
     return s;
 }
 
+struct strait_segment *world_become(unsigned actor)
+{
+    acting = actor;
+    return &processes[actor];
+}
+
 void *world_allocate(size_t bytes)
 {
-    unsigned self = model_self();
+    unsigned self = model_running() ? model_self() : acting;
     void *at = heaps[self].bytes + heaps[self].used;
 
     bytes = (bytes + 15) / 16 * 16;

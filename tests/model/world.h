@@ -22,6 +22,9 @@ struct strait_segment *world_process(void);
 /** The channel's name, for strait_tx_open and its like. */
 #define WORLD_CHANNEL "c"
 
+/** For setup: whose process is at work, as long as no actor runs. */
+struct strait_segment *world_become(unsigned actor);
+
 /** Memory of the running actor's process; zeroed. */
 void *world_allocate(size_t bytes);
 
