@@ -103,11 +103,10 @@ bool strait_model_cas(volatile void *p, unsigned bytes, uint64_t *seen, uint64_t
         if (done)
             write_now(p, bytes, v);
     }
+    if (!scheduled(p))
+        return done;
+    model_trace_access(done ? "cas" : "cas fails", p, bytes, done ? v : *seen, order);
     if (done)
-        model_trace_access("cas", p, bytes, v, order);
-    else
-        model_trace_access("cas fails", p, bytes, *seen, order);
-    if (done && model_in_actor())
         model_wrote();
     return done;
 }

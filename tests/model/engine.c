@@ -34,10 +34,16 @@ static char violation[400];
 
 /* ---- memory ---- */
 
+static void give_up(const char *why)
+{
+    fprintf(stderr, "model %s: %s\n", model_now->name, why);
+    abort();
+}
+
 static void add_range(void *at, size_t bytes)
 {
     if (range_count == MODEL_RANGES)
-        abort();
+        give_up("too many ranges of memory");
     ranges[range_count++] = (struct range){at, NULL, bytes};
 }
 
@@ -50,7 +56,7 @@ void model_share(void *at, size_t bytes)
         model_lowest = (unsigned char *)((uintptr_t)at & ~(uintptr_t)63) - MODEL_SPAN / 2;
     first = model_offset(at);
     if (first % 8 || bytes % 8 || (unsigned char *)at < model_lowest || first + bytes > MODEL_SPAN)
-        abort();
+        give_up("shared memory is not aligned, or too far apart");
     memset(model_shared_word + first / 8, 1, bytes / 8);
     add_range(at, bytes);
 }

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define MODEL_ACTORS 6
-#define MODEL_RANGES 48
+#define MODEL_RANGES 96
 #define MODEL_LEASES 16
 
 enum model_memory { MODEL_SC, MODEL_WEAK };
