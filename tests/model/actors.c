@@ -174,6 +174,14 @@ static bool unpause(void)
     return any;
 }
 
+void model_finish(void)
+{
+    model_scheduling = false;
+    if (model_now->end)
+        model_now->end();
+    model_leave(RUN_ENDED);
+}
+
 /* Nobody can run: time passes until the first sleep runs out. */
 static bool let_time_pass(void)
 {
@@ -199,7 +207,7 @@ static bool let_time_pass(void)
     return true;
 }
 
-static void end_run(void)
+static void __attribute__((noreturn)) end_run(void)
 {
     for (unsigned i = 0; i < model_actor_count; i++)
         if (is_live(&model_actor[i]) && !model_now->actors[i].may_hang)
@@ -207,10 +215,7 @@ static void end_run(void)
                        model_actor[i].state == ACTOR_ASLEEP   ? "asleep for ever"
                        : model_actor[i].state == ACTOR_PAUSED ? "waits for a change for ever"
                                                               : "waits for a lock for ever");
-    model_scheduling = false;
-    if (model_now->end)
-        model_now->end();
-    model_leave(RUN_ENDED);
+    model_finish();
 }
 
 /* The running actor cannot go on: somebody else, at no cost. */

@@ -171,12 +171,26 @@ static void died(unsigned actor)
     g.receivers_died += is_receiver(actor);
 }
 
+/* A receiver that came when everybody had gone waits for a first sender: that is a good end. */
+static bool begun_afresh(void)
+{
+    const struct strait_channel *c = world_channel();
+    struct strait_ring_end out;
+    struct strait_place place;
+
+    world_consumer_end(&out);
+    return model_deaths() && !world_unswept() && !c->had_senders && !c->status && !c->senders.bits[0] &&
+           strait_ring_find(&out, &place) < 0;
+}
+
 static void idle(void)
 {
     struct strait_ring_end in, out;
     struct strait_place place;
     bool something, room;
 
+    if (begun_afresh())
+        model_finish();
     MODEL_CHECK(model_timeouts() <= MOST_TIMEOUTS, "still asleep after %u sleeps", model_timeouts());
     if (model_deaths())
         return;

@@ -104,6 +104,9 @@ void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
             model_fail(__VA_ARGS__); \
     } while (0)
 
+/** For idle: this is a good end, nothing more is to come. */
+void model_finish(void) __attribute__((noreturn));
+
 /** A line in the trace; free when nobody traces. */
 void model_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
