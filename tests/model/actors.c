@@ -123,24 +123,29 @@ uint64_t model_actors_hash(void)
 
 /* ---- switching ---- */
 
+/* Its sleep runs out although somebody else could run. */
+static void wake_early(unsigned i)
+{
+    model_run.left.timeouts--;
+    model_run.timeouts++;
+    model_actor[i].timed_out = true;
+    model_actor[i].state = ACTOR_READY;
+    if (model_run.now_ns < model_actor[i].deadline_ns)
+        model_run.now_ns = model_actor[i].deadline_ns;
+}
+
 static void switch_to(unsigned next)
 {
     unsigned before = model_run.current;
     void *nowhere, **back = gone ? &nowhere : &model_actor[before].sp;
 
+    if (model_actor[next].state == ACTOR_ASLEEP)
+        wake_early(next);
     if (next == before && !gone)
         return;
     if (!gone && is_live(&model_actor[before]))
         model_actor[before].stack_hash = hash_stack(before);
     gone = false;
-    if (model_actor[next].state == ACTOR_ASLEEP) { /* its sleep runs out early */
-        model_run.left.timeouts--;
-        model_run.timeouts++;
-        model_actor[next].timed_out = true;
-        model_actor[next].state = ACTOR_READY;
-        if (model_run.now_ns < model_actor[next].deadline_ns)
-            model_run.now_ns = model_actor[next].deadline_ns;
-    }
     model_run.current = (uint8_t)next;
     model_switch(back, model_actor[next].sp);
 }

@@ -6,6 +6,8 @@
 
 #include "internal.h"
 
+#define TRACE_LINES 800 /* of a violation */
+
 struct settings {
     double seconds; /* for all models together */
     int preemptions, deaths, stale;
@@ -32,6 +34,15 @@ static struct model_bounds bounds_of(const struct model *m, const struct setting
     return b;
 }
 
+static const char *last_lines(const char *text, unsigned n)
+{
+    const char *at = text + strlen(text);
+
+    while (at > text && n)
+        n -= *--at == '\n';
+    return at;
+}
+
 static void print_line(const struct model *m, const struct model_bounds *b, const struct model_result *r)
 {
     unsigned actors = 0;
@@ -51,7 +62,7 @@ static void print_line(const struct model *m, const struct model_bounds *b, cons
                             : "time-limited",
            r->violated ? "VIOLATION" : "0 violations");
     if (r->violated)
-        printf("\n%s\n%s\n", r->violation, model_trace());
+        printf("\n%s\n%s\n", r->violation, last_lines(model_trace(), TRACE_LINES));
     fflush(stdout);
 }
 
