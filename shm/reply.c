@@ -200,17 +200,23 @@ int strait_reply_fail_own(struct strait_reply *reply, uint64_t token, uint32_t l
 
 /* ---- death ---- */
 
+/* A loop, because the caller may leave meanwhile (BUSY -> ABANDONED): a dead lease's name must not stay in the word. */
 static void sweep_worker(struct strait_reply *reply, uint32_t dead)
 {
-    uint64_t word = strait_load64_acquire(&reply->word); /* acquire [P11] <- [P3] open_one */
+    uint64_t word = strait_load64_acquire(&reply->word), to; /* acquire [P11] <- [P3] open_one */
 
-    if (strait_reply_owner(word) != dead)
-        return;
-    /* seq_cst [P10] -> [P4] strait_reply_accept: the job is redelivered, its next worker takes over */
-    if (strait_reply_state(word) == STRAIT_REPLY_BUSY)
-        strait_cas64(&reply->word, &word, word_of(word, strait_load32_acquire(&reply->caller), STRAIT_REPLY_OPEN));
-    else if (strait_reply_state(word) == STRAIT_REPLY_ABANDONED) /* seq_cst [P18] -> [P2] open_one */
-        strait_cas64(&reply->word, &word, word_of(word, 0, STRAIT_REPLY_FREE));
+    do {
+        if (strait_reply_owner(word) != dead)
+            return;
+        if (strait_reply_state(word) == STRAIT_REPLY_BUSY)
+            to = word_of(word, strait_load32_acquire(&reply->caller), STRAIT_REPLY_OPEN);
+        else if (strait_reply_state(word) == STRAIT_REPLY_ABANDONED)
+            to = word_of(word, 0, STRAIT_REPLY_FREE);
+        else
+            return;
+        /* seq_cst [P10] -> [P4] strait_reply_accept: the job is redelivered, its next worker takes over;
+         * seq_cst [P18] -> [P2] open_one */
+    } while (!strait_cas64(&reply->word, &word, to));
 }
 
 static void sweep_caller(struct strait_reply *reply, uint32_t dead)
