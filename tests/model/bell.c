@@ -22,6 +22,7 @@ static struct {
     enum strait_bell_mode first;          /* of the bell */
     bool fence[2];                        /* ringer i fences itself */
     bool early;                           /* the ringer reads the mode before its store: wrong */
+    bool own;                             /* sleeper i waits for news[i] only, and passes nothing on */
     unsigned sleepers, ringers;
 } how;
 
@@ -51,7 +52,7 @@ static void tell(unsigned ringer, uint64_t *news)
         return;
     }
     strait_store64_release(news, 1);
-    strait_bell_ring(&s.bell, 1, how.fence[ringer]);
+    strait_bell_ring(&s.bell, how.own ? how.sleepers : 1, how.fence[ringer]);
 }
 
 static void ringer(void *arg)
@@ -66,33 +67,33 @@ static void ringer(void *arg)
 /* ---- sleepers ---- */
 
 /* Take one piece of news, in order; and if there is more, pass the wake on, as receivers do. */
-static bool take_one(void)
+static bool take_one(unsigned self)
 {
-    for (unsigned i = 0; i < NEWS; i++) {
+    for (unsigned i = how.own ? self : 0; i < (how.own ? self + 1 : NEWS); i++) {
         uint64_t seen = strait_load64_acquire(&s.news[i]);
         if (seen != 1 || !strait_cas64(&s.news[i], &seen, 2))
             continue;
         for (unsigned k = i + 1; k < NEWS; k++)
-            if (how.sleepers > 1 && strait_bell_asleep(&s.bell) && strait_load64_relaxed(&s.news[k]) == 1)
+            if (how.sleepers > 1 && !how.own && strait_bell_asleep(&s.bell) && strait_load64_relaxed(&s.news[k]) == 1)
                 strait_bell_wake(&s.bell, 1);
         return true;
     }
     return false;
 }
 
-static void wait_for_one(enum strait_bell_mode mode)
+static void wait_for_one(unsigned self, enum strait_bell_mode mode)
 {
     struct strait_bell_ticket ticket;
-    bool got = take_one();
+    bool got = take_one(self);
 
     while (!got) {
         strait_bell_enter(&s.bell, &ticket, mode);
-        got = take_one();
+        got = take_one(self);
         if (!got)
             strait_bell_sleep(&s.bell, &ticket, model_now_ns() + 100);
         strait_bell_leave(&s.bell, &ticket);
         if (!got)
-            got = take_one();
+            got = take_one(self);
     }
 }
 
@@ -101,7 +102,7 @@ static void sleeper(void *arg)
     unsigned self = *(const unsigned *)arg, each = NEWS / how.sleepers;
 
     while (g.slept[self] < each) {
-        wait_for_one(how.modes[self][g.slept[self]]);
+        wait_for_one(self, how.modes[self][g.slept[self]]);
         g.slept[self]++;
     }
 }
@@ -127,23 +128,42 @@ static void sweeper(void *arg)
 static bool there_is_news(void)
 {
     for (unsigned i = 0; i < NEWS; i++)
-        if (model_peek(&s.news[i], 8) == 1)
+        if (model_peek(&s.news[i], 8) == 1 && (!how.own || model_is_asleep(how.ringers + i)))
             return true;
     return false;
 }
 
+static bool all_told(void)
+{
+    for (unsigned i = 0; i < how.ringers; i++)
+        if (!model_is_done(i))
+            return false;
+    return true;
+}
+
+/* Once the dead are swept no wake may be lost either. */
 static void idle(void)
 {
-    MODEL_CHECK(model_deaths() || !there_is_news(), "a sleeper sleeps on, and there is news");
+    if (model_deaths() && g.swept && all_told() && !there_is_news())
+        model_finish(); /* the dead took one along */
+    MODEL_CHECK((model_deaths() && !g.swept) || !there_is_news(), "a sleeper sleeps on, and there is news");
     MODEL_CHECK(model_timeouts() < 6, "still asleep after %u sleeps", model_timeouts());
 }
 
-static void end(void)
+static void none_counted(void)
 {
     uint64_t word = model_peek(&s.bell.sleepers, 8);
 
     MODEL_CHECK(strait_bell_count(word) == 0, "%u are counted in, and nobody is there", strait_bell_count(word));
     MODEL_CHECK(strait_bell_woken(word) == 0, "%u are marked woken, and nobody is there", strait_bell_woken(word));
+}
+
+static void end(void)
+{
+    for (unsigned i = 0; i < how.sleepers; i++)
+        if (!model_is_done(how.ringers + i) && !model_is_dead(how.ringers + i))
+            return;
+    none_counted();
 }
 
 /* ---- models ---- */
@@ -166,11 +186,11 @@ static void set_up(void)
 
 #define F STRAIT_BELL_FENCE
 #define A STRAIT_BELL_ASYM
-#define SETUP(fn, mode, n_ringers, n_sleepers, ...)                                                               \
-    static void fn(void)                                                                                          \
-    {                                                                                                             \
-        how = (__typeof__(how)){.first = mode, .ringers = n_ringers, .sleepers = n_sleepers, __VA_ARGS__};        \
-        set_up();                                                                                                 \
+#define SETUP(fn, mode, n_ringers, n_sleepers, ...)                                                                    \
+    static void fn(void)                                                                                               \
+    {                                                                                                                  \
+        how = (__typeof__(how)){.first = mode, .ringers = n_ringers, .sleepers = n_sleepers, __VA_ARGS__};             \
+        set_up();                                                                                                      \
     }
 SETUP(fence, F, 1, 1, .modes = {{F, F}})
 SETUP(asym, A, 1, 1, .modes = {{A, A}})
@@ -183,14 +203,28 @@ SETUP(two_ringers_fence, A, 2, 1, .modes = {{F, F}})
 SETUP(two_sleepers, A, 2, 2, .modes = {{A}, {F}})
 SETUP(two_switchers, A, 1, 2, .modes = {{F}, {F}})
 SETUP(back_and_forth, F, 1, 2, .modes = {{F}, {A}})
+SETUP(own_news, A, 1, 2, .modes = {{F}, {F}}, .own = true)
+SETUP(own_news_asym, A, 1, 2, .modes = {{A}, {F}}, .own = true)
 SETUP(early, A, 1, 1, .modes = {{F, F}}, .early = true)
 SETUP(early_two, A, 2, 1, .modes = {{F, F}}, .early = true)
 
 static unsigned zero = 0, one = 1;
-#define R(n)      {.name = "ringer" #n, .run = ringer, .arg = n == 1 ? &zero : &one}
-#define S(n)      {.name = "sleeper" #n, .run = sleeper, .arg = n == 1 ? &zero : &one}
-#define MORTAL(n) {.name = "sleeper" #n, .run = sleeper, .arg = n == 1 ? &zero : &one, .mortal = true}
-#define SWEEPER   {.name = "sweeper", .run = sweeper}
+#define R(n)                                                                                                           \
+    {                                                                                                                  \
+        .name = "ringer" #n, .run = ringer, .arg = n == 1 ? &zero : &one                                               \
+    }
+#define S(n)                                                                                                           \
+    {                                                                                                                  \
+        .name = "sleeper" #n, .run = sleeper, .arg = n == 1 ? &zero : &one                                             \
+    }
+#define MORTAL(n)                                                                                                      \
+    {                                                                                                                  \
+        .name = "sleeper" #n, .run = sleeper, .arg = n == 1 ? &zero : &one, .mortal = true, .reborn = true             \
+    }
+#define SWEEPER                                                                                                        \
+    {                                                                                                                  \
+        .name = "sweeper", .run = sweeper                                                                              \
+    }
 #define MODEL(id, title, mode, p, d, st, fn, ...)                                                                      \
     static const struct model id = {.name = title,                                                                     \
                                     .memory = mode,                                                                    \
@@ -214,11 +248,15 @@ MODEL(w10, "bell 2 modes wanted, weak", MODEL_WEAK, 3, 0, 2, back_and_forth, R(1
 MODEL(c1, "bell 2 ringers, 2 sleepers", MODEL_SC, 4, 0, 0, two_sleepers, R(1), R(2), S(1), S(2))
 MODEL(c2, "bell death, sweep, epoch", MODEL_SC, 3, 1, 0, back_and_forth, R(1), S(1), MORTAL(2), SWEEPER)
 
+MODEL(w11, "bell 2 switchers, own news, weak", MODEL_WEAK, 3, 0, 2, own_news, R(1), S(1), S(2))
+MODEL(w12, "bell 2 modes, own news, weak", MODEL_WEAK, 3, 0, 2, own_news_asym, R(1), S(1), S(2))
+
 /* Wrong on purpose: must be found. */
 MODEL(e1, "mode read early, 1 ringer", MODEL_WEAK, 4, 0, 3, early, R(1), S(1))
 MODEL(e2, "mode read early, 2 ringers", MODEL_WEAK, 4, 0, 3, early_two, R(1), R(2), S(1))
 
-static const struct model *const models[] = {&w1, &w2, &w3, &w4, &w5, &w6, &w7, &w7f, &w8, &w9, &w10, &c1, &c2};
+static const struct model *const models[] = {&w1, &w2, &w3,  &w4,  &w5,  &w6, &w7, &w7f,
+                                             &w8, &w9, &w10, &w11, &w12, &c1, &c2};
 static const struct model *const wrong[] = {&e1, &e2};
 
 int main(int argc, char **argv)

@@ -213,8 +213,7 @@ static bool is_in_ring(unsigned id)
     for (unsigned i = 0; i < world_ring(0)->capacity; i++) {
         const struct payload *p = strait_slot_payload(world_slot(i));
         enum strait_slot_state state = strait_slot_state(world_slot(i)->word);
-        if (p->id == id &&
-            (state == STRAIT_SLOT_READY || state == STRAIT_SLOT_TAKEN || state == STRAIT_SLOT_RETURNED))
+        if (p->id == id && (state == STRAIT_SLOT_READY || state == STRAIT_SLOT_TAKEN || state == STRAIT_SLOT_RETURNED))
             return true;
     }
     return false;
@@ -249,8 +248,8 @@ static void end(void)
     else if (!(g.shut && sole_sender()) && !((shape.flags & OPEN_IN_RUN) && shape.senders > 1))
         MODEL_CHECK(missing <= g.receivers_died, "%u messages are lost", missing);
     for (unsigned i = 0; i < shape.senders; i++)
-        MODEL_CHECK(model_is_dead(i) || g.shut || g.receivers_died || g.next[i] == shape.each,
-                    "sender %u was refused", i + 1);
+        MODEL_CHECK(model_is_dead(i) || g.shut || g.receivers_died || g.next[i] == shape.each, "sender %u was refused",
+                    i + 1);
 }
 
 /* ---- models ---- */
@@ -279,11 +278,11 @@ static void set_up(bool many_senders)
     model_private(rx, sizeof rx);
 }
 
-#define SETUP(fn, senders, receivers, each, flags, many)                          \
-    static void fn(void)                                                          \
-    {                                                                             \
-        shape = (__typeof__(shape)){senders, receivers, each, flags};             \
-        set_up(many);                                                             \
+#define SETUP(fn, senders, receivers, each, flags, many)                                                               \
+    static void fn(void)                                                                                               \
+    {                                                                                                                  \
+        shape = (__typeof__(shape)){senders, receivers, each, flags};                                                  \
+        set_up(many);                                                                                                  \
     }
 SETUP(one_one, 1, 1, 3, CLOSE, false)
 SETUP(many_one, 2, 1, 2, CLOSE, false)
@@ -298,20 +297,29 @@ SETUP(open_close, 1, 1, 1, CLOSE | OPEN_IN_RUN, false)
 SETUP(open_close_many, 2, 1, 1, CLOSE | OPEN_IN_RUN, false)
 
 static unsigned first = 0, second = 1;
-#define S(n, how)    {.name = "sender" #n, .run = sender, .arg = n == 1 ? &first : &second, .lease = n, how}
-#define R(n, l, how) {.name = "receiver" #n, .run = receiver, .lease = l, how}
-#define SHUT(l)      {.name = "shutter", .run = shutter, .lease = l}
-#define SAFE         .mortal = false
-#define MORTAL       .mortal = true
-#define REBORN       .mortal = true, .reborn = true
-#define MODEL(id, title, mode, p, d, st, fn, ...)                                                                     \
-    static const struct model id = {.name = title,                                                                    \
-                                    .memory = mode,                                                                   \
-                                    .bounds = {p, d, st, 0},                                                          \
-                                    .setup = fn,                                                                      \
-                                    .died = died,                                                                     \
-                                    .idle = idle,                                                                     \
-                                    .end = end,                                                                       \
+#define S(n, how)                                                                                                      \
+    {                                                                                                                  \
+        .name = "sender" #n, .run = sender, .arg = n == 1 ? &first : &second, .lease = n, how                          \
+    }
+#define R(n, l, how)                                                                                                   \
+    {                                                                                                                  \
+        .name = "receiver" #n, .run = receiver, .lease = l, how                                                        \
+    }
+#define SHUT(l)                                                                                                        \
+    {                                                                                                                  \
+        .name = "shutter", .run = shutter, .lease = l                                                                  \
+    }
+#define SAFE   .mortal = false
+#define MORTAL .mortal = true
+#define REBORN .mortal = true, .reborn = true
+#define MODEL(id, title, mode, p, d, st, fn, ...)                                                                      \
+    static const struct model id = {.name = title,                                                                     \
+                                    .memory = mode,                                                                    \
+                                    .bounds = {p, d, st, 0},                                                           \
+                                    .setup = fn,                                                                       \
+                                    .died = died,                                                                      \
+                                    .idle = idle,                                                                      \
+                                    .end = end,                                                                        \
                                     .actors = {__VA_ARGS__}};
 
 MODEL(c11, "channel 1S/1R", MODEL_SC, 3, 0, 0, one_one, S(1, SAFE), R(1, 2, SAFE))
@@ -321,7 +329,8 @@ MODEL(c21d, "channel 2S/1R, death", MODEL_SC, 2, 1, 0, many_one, S(1, MORTAL), S
 MODEL(c12, "channel 1S/2R", MODEL_SC, 3, 0, 0, one_many, S(1, SAFE), R(1, 2, SAFE), R(2, 3, SAFE))
 MODEL(c12d, "channel 1S/2R, death", MODEL_SC, 2, 1, 0, one_many, S(1, MORTAL), R(1, 2, MORTAL), R(2, 3, MORTAL))
 MODEL(c22, "channel 2S/2R", MODEL_SC, 3, 0, 0, many_many, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE), R(2, 4, SAFE))
-MODEL(one, "channel 2S/2R, each takes one", MODEL_SC, 3, 0, 0, take_one, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE), R(2, 4, SAFE))
+MODEL(one, "channel 2S/2R, each takes one", MODEL_SC, 3, 0, 0, take_one, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE),
+      R(2, 4, SAFE))
 MODEL(p12, "channel 1S/2R, peek, death", MODEL_SC, 2, 1, 0, peek_many, S(1, SAFE), R(1, 2, MORTAL), R(2, 3, REBORN))
 MODEL(p11, "channel 1S/1R, peek, successor", MODEL_SC, 3, 1, 0, peek_one, S(1, SAFE), R(1, 2, REBORN))
 MODEL(sh1, "channel 1S/1R, shut", MODEL_SC, 3, 0, 0, shut_one, S(1, SAFE), R(1, 2, SAFE), SHUT(3))

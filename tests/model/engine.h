@@ -26,10 +26,10 @@ struct model_actor {
     const char *name;
     void (*run)(void *arg);
     void *arg;
-    uint16_t lease;  /* held from the start; 0 = none */
-    bool mortal;     /* death may strike it */
-    bool reborn;     /* after its death it begins again, as a new process: model_lives() tells */
-    bool may_hang;   /* asleep for ever at the end is no violation */
+    uint16_t lease; /* held from the start; 0 = none */
+    bool mortal;    /* death may strike it */
+    bool reborn;    /* after its death it begins again, as a new process: model_lives() tells */
+    bool may_hang;  /* asleep for ever at the end is no violation */
 };
 
 /** How far a search goes. Each is a budget of one schedule. */
@@ -69,7 +69,7 @@ struct model_result {
 
 /* ---- a search ---- */
 
-/** Explores until done, violated, or `seconds` are over. With a violation the trace is kept for model_trace(). */
+/** Explores until done, violated, or `seconds` of CPU time are over. With a violation the trace is kept for model_trace(). */
 void model_explore(const struct model *m, const struct model_bounds *b, double seconds, struct model_result *r);
 
 /** The failing schedule of the last search, a line an access; "" if there was none. */
@@ -98,10 +98,10 @@ void model_label(const void *at, size_t bytes, void (*show)(uint64_t v, char *te
 /* ---- for actors, idle, died and end ---- */
 
 void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-#define MODEL_CHECK(cond, ...)       \
-    do {                             \
-        if (!(cond))                 \
-            model_fail(__VA_ARGS__); \
+#define MODEL_CHECK(cond, ...)                                                                                         \
+    do {                                                                                                               \
+        if (!(cond))                                                                                                   \
+            model_fail(__VA_ARGS__);                                                                                   \
     } while (0)
 
 /** For idle: this is a good end, nothing more is to come. */
@@ -118,8 +118,8 @@ bool model_is_dead(unsigned actor);
 bool model_is_asleep(unsigned actor);
 bool model_is_done(unsigned actor);
 unsigned model_lives(unsigned actor); /* how often it has died and begun again */
-unsigned model_deaths(void);   /* so far in this run */
-unsigned model_timeouts(void); /* sleeps that ran out so far in this run */
+unsigned model_deaths(void);          /* so far in this run */
+unsigned model_timeouts(void);        /* sleeps that ran out so far in this run */
 /** A choice of the harness's own, 0 … n-1: all are tried. */
 unsigned model_choose(unsigned n);
 /** Who holds a lease is known to checks without asking the kernel. */

@@ -19,13 +19,13 @@ enum run_outcome { RUN_ENDED, RUN_MERGED, RUN_VIOLATED };
 
 struct actor {
     void *sp;
-    uint64_t stack_hash; /* when it was left */
+    uint64_t stack_hash;  /* when it was left */
     const uint32_t *word; /* sleeps on */
     uint64_t deadline_ns;
     uint8_t state;
-    uint8_t lock;     /* waits for */
-    bool timed_out;   /* how its sleep ended */
-    uint8_t lives;    /* how often it was born again */
+    uint8_t lock;   /* waits for */
+    bool timed_out; /* how its sleep ended */
+    uint8_t lives;  /* how often it was born again */
 };
 
 /* Everything that belongs to one run and is part of its state. */
@@ -63,7 +63,7 @@ static inline bool model_is_shared(const volatile void *p)
     size_t at = model_offset(p);
     return at < MODEL_SPAN && model_shared_word[at / 8];
 }
-double model_seconds(void); /* CLOCK_MONOTONIC */
+double model_seconds(void); /* CPU time of this process */
 void model_leave(enum run_outcome how) __attribute__((noreturn));
 uint64_t model_hash_memory(void);
 
@@ -77,13 +77,13 @@ uint64_t model_hash_memory(void);
 #endif
 extern const char *model_frame;
 extern uint64_t model_pending[3]; /* what the call at hand was given: it may live in no frame any more */
-#define MODEL_ENTER(a, b, c)                                                            \
-    do {                                                                                \
-        __builtin_unwind_init();                                                        \
-        model_frame = (const char *)__builtin_frame_address(0) - MODEL_SAVED_REGISTERS; \
-        model_pending[0] = (uint64_t)(a);                                               \
-        model_pending[1] = (uint64_t)(b);                                               \
-        model_pending[2] = (uint64_t)(c);                                               \
+#define MODEL_ENTER(a, b, c)                                                                                           \
+    do {                                                                                                               \
+        __builtin_unwind_init();                                                                                       \
+        model_frame = (const char *)__builtin_frame_address(0) - MODEL_SAVED_REGISTERS;                                \
+        model_pending[0] = (uint64_t)(a);                                                                              \
+        model_pending[1] = (uint64_t)(b);                                                                              \
+        model_pending[2] = (uint64_t)(c);                                                                              \
     } while (0)
 
 void model_actors_reset(void);
@@ -125,7 +125,6 @@ void model_weak_plain(const void *p, size_t bytes, bool write);
 void model_states_clear(void);
 bool model_states_add(uint64_t hash); /* true: it is new, or the table is full */
 uint64_t model_states_count(void);
-bool model_states_full(void);
 uint64_t model_hash(uint64_t h, const void *p, size_t bytes);
 static inline uint64_t model_mix(uint64_t h, uint64_t v)
 {

@@ -36,10 +36,10 @@ static void collect_wide(void)
 {
     outcomes |= UINT32_C(1) << (r.a | r.b << 2);
 }
-#define O(a, b)         (UINT32_C(1) << ((a) | (b) << 1))
-#define W(a, b)         (UINT32_C(1) << ((a) | (b) << 2))
-#define Q(a, b, c, d)   (UINT32_C(1) << ((a) | (b) << 1 | (c) << 2 | (d) << 3))
-#define ACTOR(name)     static void name(void *arg __attribute__((unused)))
+#define O(a, b)       (UINT32_C(1) << ((a) | (b) << 1))
+#define W(a, b)       (UINT32_C(1) << ((a) | (b) << 2))
+#define Q(a, b, c, d) (UINT32_C(1) << ((a) | (b) << 1 | (c) << 2 | (d) << 3))
+#define ACTOR(name)   static void name(void *arg __attribute__((unused)))
 
 /* ---- message passing ---- */
 
@@ -315,7 +315,13 @@ struct litmus {
 };
 
 static const struct litmus tests[] = {
-    {"mp release/acquire", MODEL_WEAK, {mp_send_release, mp_recv_acquire}, collect, O(0, 0) | O(0, 1) | O(1, 1), O(1, 0), false},
+    {"mp release/acquire",
+     MODEL_WEAK,
+     {mp_send_release, mp_recv_acquire},
+     collect,
+     O(0, 0) | O(0, 1) | O(1, 1),
+     O(1, 0),
+     false},
     {"mp relaxed/acquire", MODEL_WEAK, {mp_send_relaxed, mp_recv_acquire}, collect, O(1, 0), 0, false},
     {"mp release/relaxed", MODEL_WEAK, {mp_send_release, mp_recv_relaxed}, collect, O(1, 0), 0, false},
     {"mp relaxed, one order", MODEL_SC, {mp_send_relaxed, mp_recv_relaxed}, collect, O(0, 1) | O(1, 1), O(1, 0), false},
@@ -327,7 +333,13 @@ static const struct litmus tests[] = {
     {"mp plain, relaxed load", MODEL_WEAK, {mp_send_plain, mp_recv_plain_relaxed}, collect, 0, 0, true},
     {"read before overwrite", MODEL_WEAK, {back_reader, back_writer}, collect, O(0, 0), O(1, 0), false},
     {"read before overwrite, relaxed", MODEL_WEAK, {back_reader_relaxed, back_writer}, collect, 0, 0, true},
-    {"release sequence", MODEL_WEAK, {mp_send_release, sequence_middle, sequence_end}, collect, O(1, 1), O(1, 0), false},
+    {"release sequence",
+     MODEL_WEAK,
+     {mp_send_release, sequence_middle, sequence_end},
+     collect,
+     O(1, 1),
+     O(1, 0),
+     false},
     {"sb relaxed", MODEL_WEAK, {sb_x, sb_y}, collect, O(0, 0) | O(1, 0) | O(0, 1) | O(1, 1), 0, false},
     {"sb release/acquire", MODEL_WEAK, {sb_x_release, sb_y_release}, collect, O(0, 0), 0, false},
     {"sb relaxed, one order", MODEL_SC, {sb_x, sb_y}, collect, O(1, 0) | O(0, 1) | O(1, 1), O(0, 0), false},
@@ -336,14 +348,38 @@ static const struct litmus tests[] = {
     {"sb seq_cst accesses", MODEL_WEAK, {sb_x_seq_cst, sb_y_seq_cst}, collect, O(1, 1), O(0, 0), false},
     {"sb fence and accesses", MODEL_WEAK, {sb_x_fence, sb_y_seq_cst}, collect, O(1, 1), O(0, 0), false},
     {"sb membarrier", MODEL_WEAK, {sb_x_membarrier, sb_y}, collect, O(1, 0) | O(0, 1) | O(1, 1), O(0, 0), false},
-    {"coherence", MODEL_WEAK, {co_write, co_read}, collect_wide, W(0, 1) | W(1, 2) | W(0, 2), W(1, 0) | W(2, 0) | W(2, 1), false},
+    {"coherence",
+     MODEL_WEAK,
+     {co_write, co_read},
+     collect_wide,
+     W(0, 1) | W(1, 2) | W(0, 2),
+     W(1, 0) | W(2, 0) | W(2, 1),
+     false},
     {"2+2w", MODEL_WEAK, {ww_x, ww_y}, collect_ww, W(1, 1) | W(2, 2) | W(1, 2) | W(2, 1), 0, false},
     {"2+2w, one order", MODEL_SC, {ww_x, ww_y}, collect_ww, W(2, 2) | W(1, 2) | W(2, 1), W(1, 1), false},
     {"adds are not lost", MODEL_WEAK, {add, add}, collect_sum, W(2, 0), W(0, 0) | W(1, 0), false},
     {"one cas wins", MODEL_WEAK, {cas_a, cas_b}, collect, O(1, 0) | O(0, 1), O(0, 0) | O(1, 1), false},
-    {"iriw seq_cst", MODEL_WEAK, {iriw_x, iriw_y, iriw_xy, iriw_yx}, collect, Q(1, 0, 0, 0) | Q(1, 1, 1, 0), Q(1, 0, 1, 0), false},
-    {"iriw release/acquire", MODEL_WEAK, {iriw_x_release, iriw_y_release, iriw_xy_acquire, iriw_yx_acquire}, collect, Q(1, 0, 1, 0), 0, false},
-    {"iriw fences", MODEL_WEAK, {iriw_x_release, iriw_y_release, iriw_xy_fence, iriw_yx_fence}, collect, Q(1, 1, 1, 0), Q(1, 0, 1, 0), false},
+    {"iriw seq_cst",
+     MODEL_WEAK,
+     {iriw_x, iriw_y, iriw_xy, iriw_yx},
+     collect,
+     Q(1, 0, 0, 0) | Q(1, 1, 1, 0),
+     Q(1, 0, 1, 0),
+     false},
+    {"iriw release/acquire",
+     MODEL_WEAK,
+     {iriw_x_release, iriw_y_release, iriw_xy_acquire, iriw_yx_acquire},
+     collect,
+     Q(1, 0, 1, 0),
+     0,
+     false},
+    {"iriw fences",
+     MODEL_WEAK,
+     {iriw_x_release, iriw_y_release, iriw_xy_fence, iriw_yx_fence},
+     collect,
+     Q(1, 1, 1, 0),
+     Q(1, 0, 1, 0),
+     false},
     {"wrc", MODEL_WEAK, {iriw_x_release, wrc_middle, wrc_end}, collect, O(1, 1), O(1, 0), false},
     {"lb (a stated limit)", MODEL_WEAK, {lb_x, lb_y}, collect, O(0, 0) | O(0, 1) | O(1, 0), O(1, 1), false},
 };

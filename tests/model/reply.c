@@ -47,9 +47,8 @@ static void check_answer(const struct answer *parts, int64_t bytes, unsigned id)
 
     MODEL_CHECK(bytes == want, "call %u: %lld bytes", id, (long long)bytes);
     for (unsigned i = 0; i < bytes / (int64_t)sizeof parts[0]; i++)
-        MODEL_CHECK(parts[i].id == id + 100 * i && parts[i].mirror == ~parts[i].id,
-                    "call %u got %llu %llx in part %u", id, (unsigned long long)parts[i].id,
-                    (unsigned long long)parts[i].mirror, i);
+        MODEL_CHECK(parts[i].id == id + 100 * i && parts[i].mirror == ~parts[i].id, "call %u got %llu %llx in part %u",
+                    id, (unsigned long long)parts[i].id, (unsigned long long)parts[i].mirror, i);
     MODEL_CHECK(g.run[id], "call %u is answered, and nobody has run it", id);
 }
 
@@ -208,11 +207,11 @@ static void set_up(void)
     model_private(rx, sizeof rx);
 }
 
-#define SETUP(fn, callers, workers, calls, flags, attempts)                        \
-    static void fn(void)                                                           \
-    {                                                                              \
-        shape = (__typeof__(shape)){callers, workers, calls, flags, attempts};     \
-        set_up();                                                                  \
+#define SETUP(fn, callers, workers, calls, flags, attempts)                                                            \
+    static void fn(void)                                                                                               \
+    {                                                                                                                  \
+        shape = (__typeof__(shape)){callers, workers, calls, flags, attempts};                                         \
+        set_up();                                                                                                      \
     }
 SETUP(one_one, 1, 1, 2, 0, 3)
 SETUP(one_two, 1, 2, 1, 0, 3)
@@ -222,23 +221,30 @@ SETUP(two_one, 2, 1, 1, 0, 3)
 SETUP(impatient, 1, 1, 2, IMPATIENT | TWO_PARTS, 3)
 
 static unsigned first = 0, second = 1;
-#define C(n, how)    {.name = "caller" #n, .run = caller, .arg = n == 1 ? &first : &second, .lease = n, how}
-#define W(n, l, how) {.name = "worker" #n, .run = worker, .lease = l, how}
-#define SAFE         .mortal = false
-#define MORTAL       .mortal = true
-#define REBORN       .mortal = true, .reborn = true
+#define C(n, how)                                                                                                      \
+    {                                                                                                                  \
+        .name = "caller" #n, .run = caller, .arg = n == 1 ? &first : &second, .lease = n, how                          \
+    }
+#define W(n, l, how)                                                                                                   \
+    {                                                                                                                  \
+        .name = "worker" #n, .run = worker, .lease = l, how                                                            \
+    }
+#define SAFE   .mortal = false
+#define MORTAL .mortal = true
+#define REBORN .mortal = true, .reborn = true
 #define MODEL(id, title, mode, p, d, st, to, fn, ...)                                                                  \
-    static const struct model id = {.name = title,                                                                    \
-                                    .memory = mode,                                                                   \
-                                    .bounds = {p, d, st, to},                                                         \
-                                    .setup = fn,                                                                      \
-                                    .idle = idle,                                                                     \
-                                    .end = end,                                                                       \
+    static const struct model id = {.name = title,                                                                     \
+                                    .memory = mode,                                                                    \
+                                    .bounds = {p, d, st, to},                                                          \
+                                    .setup = fn,                                                                       \
+                                    .idle = idle,                                                                      \
+                                    .end = end,                                                                        \
                                     .actors = {__VA_ARGS__}};
 
 MODEL(r11, "reply 1C/1W", MODEL_SC, 3, 0, 0, 0, one_one, C(1, SAFE), W(1, 2, SAFE))
 MODEL(r12, "reply 1C/2W, worker dies", MODEL_SC, 2, 1, 0, 0, one_two, C(1, SAFE), W(1, 2, MORTAL), W(2, 3, MORTAL))
-MODEL(r12o, "reply 1C/2W, one attempt", MODEL_SC, 2, 1, 0, 0, one_two_once, C(1, SAFE), W(1, 2, MORTAL), W(2, 3, MORTAL))
+MODEL(r12o, "reply 1C/2W, one attempt", MODEL_SC, 2, 1, 0, 0, one_two_once, C(1, SAFE), W(1, 2, MORTAL),
+      W(2, 3, MORTAL))
 MODEL(r12p, "reply 1C/2W, two parts, deaths", MODEL_SC, 1, 2, 0, 0, parts, C(1, SAFE), W(1, 2, MORTAL), W(2, 3, REBORN))
 MODEL(r11d, "reply 1C/1W, caller dies", MODEL_SC, 2, 1, 0, 0, one_one, C(1, REBORN), W(1, 2, MORTAL))
 MODEL(r21, "reply 2C/1W, death", MODEL_SC, 2, 1, 0, 0, two_one, C(1, MORTAL), C(2, SAFE), W(1, 3, REBORN))

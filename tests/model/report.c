@@ -43,10 +43,23 @@ static const char *last_lines(const char *text, unsigned n)
     return at;
 }
 
+/* How far it got: a bound that time cut short is not exhausted, but the ones below it are. */
+static void say_how_far(const struct model_bounds *b, const struct model_result *r, char *text, size_t n)
+{
+    if (r->exhaustive)
+        snprintf(text, n, "exhaustive");
+    else if (r->violated)
+        snprintf(text, n, "stopped");
+    else if (b->preemptions == 0)
+        snprintf(text, n, "time-limited");
+    else
+        snprintf(text, n, "p%u exhaustive, then time-limited", b->preemptions - 1);
+}
+
 static void print_line(const struct model *m, const struct model_bounds *b, const struct model_result *r)
 {
     unsigned actors = 0;
-    char bound[48];
+    char bound[48], far[48];
 
     while (actors < MODEL_ACTORS && m->actors[actors].run)
         actors++;
@@ -54,35 +67,31 @@ static void print_line(const struct model *m, const struct model_bounds *b, cons
         snprintf(bound, sizeof bound, "p%u d%u s%u weak", b->preemptions, b->deaths, b->stale);
     else
         snprintf(bound, sizeof bound, "p%u d%u", b->preemptions, b->deaths);
-    printf("%-34s %6u  %-14s %11llu %9.0f/s  %10llu states  %-12s %s\n", m->name, actors, bound,
+    say_how_far(b, r, far, sizeof far);
+    printf("%-34s %6u  %-14s %10llu %9.0f/s %9llu states  %-12s %s\n", m->name, actors, bound,
            (unsigned long long)r->schedules, r->seconds > 0 ? (double)r->schedules / r->seconds : 0,
-           (unsigned long long)r->states,
-           r->exhaustive    ? "exhaustive"
-           : r->violated    ? "stopped"
-                            : "time-limited",
-           r->violated ? "VIOLATION" : "0 violations");
+           (unsigned long long)r->states, r->violated ? "VIOLATION" : "0 violations", far);
     if (r->violated)
         printf("\n%s\n%s\n", r->violation, last_lines(model_trace(), TRACE_LINES));
     fflush(stdout);
 }
 
-/* Fewer preemptions first: they finish at once and find most faults. The time left is shared among the models left. */
+/* Fewer preemptions first: they finish at once and find most faults. */
 static bool check(const struct model *m, const struct settings *s, double seconds, uint64_t *schedules)
 {
     struct model_bounds most = bounds_of(m, s), b = most;
-    struct model_result r = {.exhaustive = true};
+    struct model_result r, all = {.schedules = 0};
 
-    for (unsigned p = 0; p <= most.preemptions && !r.violated && seconds > 0; p++) {
-        struct model_result last = r;
-        b.preemptions = p;
-        model_explore(m, &b, seconds, &r);
+    for (b.preemptions = 0;; b.preemptions++) {
+        model_explore(m, &b, seconds > 0.05 ? seconds : 0.05, &r);
         seconds -= r.seconds;
-        r.schedules += last.schedules;
-        r.seconds += last.seconds;
-        r.steps += last.steps;
-        if (!r.exhaustive && !r.violated)
+        all.schedules += r.schedules;
+        all.seconds += r.seconds;
+        if (r.violated || !r.exhaustive || b.preemptions == most.preemptions)
             break;
     }
+    r.schedules = all.schedules;
+    r.seconds = all.seconds;
     print_line(m, &b, &r);
     *schedules += r.schedules;
     return !r.violated;

@@ -22,14 +22,15 @@ struct payload {
 
 /* What the checks remember. Private memory: put back before each run. */
 static struct {
-    uint8_t begun[MOST_PRODUCERS];  /* messages that a producer has begun */
+    uint8_t begun[MOST_PRODUCERS]; /* messages that a producer has begun */
     uint8_t finished[MOST_PRODUCERS];
     uint8_t committed[MESSAGES], seen[MESSAGES], done[MESSAGES];
     uint8_t holder[MESSAGES]; /* actor + 1 */
     uint8_t redelivered[MESSAGES];
 } g;
 
-static struct strait_endpoint ends[MODEL_ACTORS]; /* of the first lives, opened before the run: endpoints.c races them */
+static struct strait_endpoint
+    ends[MODEL_ACTORS]; /* of the first lives, opened before the run: endpoints.c races them */
 
 /* The model at hand. */
 static struct {
@@ -265,16 +266,22 @@ static void set_up(unsigned producers, unsigned consumers, unsigned each, unsign
 
 static unsigned first = 0, second = 1;
 #define TURN_LAST ((UINT64_C(1) << 40) - 2)
-#define P(n, how) {.name = "producer" #n, .run = produce, .arg = n == 1 ? &first : &second, .lease = n, how}
-#define C(n, l, how) {.name = "consumer" #n, .run = consume, .lease = l, how}
+#define P(n, how)                                                                                                      \
+    {                                                                                                                  \
+        .name = "producer" #n, .run = produce, .arg = n == 1 ? &first : &second, .lease = n, how                       \
+    }
+#define C(n, l, how)                                                                                                   \
+    {                                                                                                                  \
+        .name = "consumer" #n, .run = consume, .lease = l, how                                                         \
+    }
 #define MORTAL .mortal = true
 #define REBORN .mortal = true, .reborn = true
 #define SAFE   .mortal = false
 
-#define SETUP(fn, producers, consumers, each, flags, turn)   \
-    static void fn(void)                                     \
-    {                                                        \
-        set_up(producers, consumers, each, flags, turn);     \
+#define SETUP(fn, producers, consumers, each, flags, turn)                                                             \
+    static void fn(void)                                                                                               \
+    {                                                                                                                  \
+        set_up(producers, consumers, each, flags, turn);                                                               \
     }
 SETUP(one_one, 1, 1, 3, 0, 0)
 SETUP(many_one, 2, 1, 2, 0, 0)
@@ -287,13 +294,13 @@ SETUP(one_many_wrap, 1, 2, 3, 0, TURN_LAST)
 SETUP(drop_one, 1, 1, 3, DROP_OLDEST, 0)
 SETUP(drop_many, 2, 1, 2, DROP_OLDEST, 0)
 
-#define MODEL(id, title, mode, p, d, s, fn, ...)                                                                    \
-    static const struct model id = {.name = title,                                                                  \
-                                    .memory = mode,                                                                 \
-                                    .bounds = {p, d, s, 0},                                                         \
-                                    .setup = fn,                                                                    \
-                                    .died = died,                                                                   \
-                                    .end = end,                                                                     \
+#define MODEL(id, title, mode, p, d, s, fn, ...)                                                                       \
+    static const struct model id = {.name = title,                                                                     \
+                                    .memory = mode,                                                                    \
+                                    .bounds = {p, d, s, 0},                                                            \
+                                    .setup = fn,                                                                       \
+                                    .died = died,                                                                      \
+                                    .end = end,                                                                        \
                                     .actors = {__VA_ARGS__}};
 
 MODEL(m11, "ring 1P/1C", MODEL_SC, 4, 0, 0, one_one, P(1, SAFE), C(1, 2, SAFE))
@@ -302,10 +309,15 @@ MODEL(m21, "ring 2P/1C", MODEL_SC, 3, 0, 0, many_one, P(1, SAFE), P(2, SAFE), C(
 MODEL(m21d, "ring 2P/1C, abort, death", MODEL_SC, 3, 1, 0, many_one_abort, P(1, MORTAL), P(2, MORTAL), C(1, 3, REBORN))
 MODEL(m21r, "ring 2P/1C, death, lease reused", MODEL_SC, 2, 1, 0, many_one, P(1, REBORN), P(2, SAFE), C(1, 3, REBORN))
 MODEL(m12, "ring 1P/2C", MODEL_SC, 3, 0, 0, one_many, P(1, SAFE), C(1, 2, SAFE), C(2, 3, SAFE))
-MODEL(m12d, "ring 1P/2C, deaths, sweeper dies", MODEL_SC, 2, 2, 0, one_many, P(1, SAFE), C(1, 2, MORTAL), C(2, 3, REBORN))
-MODEL(m12r, "ring 1P/2C, death, lease reused", MODEL_SC, 3, 1, 0, one_many, P(1, REBORN), C(1, 2, REBORN), C(2, 3, REBORN))
+MODEL(m12d, "ring 1P/2C, deaths, sweeper dies", MODEL_SC, 2, 2, 0, one_many, P(1, SAFE), C(1, 2, MORTAL),
+      C(2, 3, REBORN))
+MODEL(m12s, "ring 1P/2C, deaths, survivor sweeps", MODEL_SC, 2, 2, 0, one_many, P(1, MORTAL), C(1, 2, MORTAL),
+      C(2, 3, SAFE))
+MODEL(m12r, "ring 1P/2C, death, lease reused", MODEL_SC, 3, 1, 0, one_many, P(1, REBORN), C(1, 2, REBORN),
+      C(2, 3, REBORN))
 MODEL(m22, "ring 2P/2C, abort", MODEL_SC, 3, 0, 0, many_many, P(1, SAFE), P(2, SAFE), C(1, 3, SAFE), C(2, 4, SAFE))
-MODEL(m22d, "ring 2P/2C, abort, death", MODEL_SC, 2, 1, 0, many_many, P(1, MORTAL), P(2, MORTAL), C(1, 3, MORTAL), C(2, 4, REBORN))
+MODEL(m22d, "ring 2P/2C, abort, death", MODEL_SC, 2, 1, 0, many_many, P(1, MORTAL), P(2, MORTAL), C(1, 3, MORTAL),
+      C(2, 4, REBORN))
 MODEL(wrap11, "ring 1P/1C, turns wrap, deaths", MODEL_SC, 2, 1, 0, one_one_wrap, P(1, REBORN), C(1, 2, REBORN))
 MODEL(wrap21, "ring 2P/1C, turns wrap", MODEL_SC, 2, 1, 0, many_one_wrap, P(1, MORTAL), P(2, SAFE), C(1, 3, REBORN))
 MODEL(wrap12, "ring 1P/2C, turns wrap", MODEL_SC, 2, 1, 0, one_many_wrap, P(1, SAFE), C(1, 2, MORTAL), C(2, 3, SAFE))
@@ -317,8 +329,9 @@ MODEL(w21, "ring 2P/1C, weak, abort", MODEL_WEAK, 2, 0, 2, many_one_abort, P(1, 
 MODEL(w12, "ring 1P/2C, weak, death", MODEL_WEAK, 2, 1, 2, one_many, P(1, SAFE), C(1, 2, MORTAL), C(2, 3, SAFE))
 MODEL(wdrop, "drop-oldest 1P/1C, weak", MODEL_WEAK, 2, 0, 2, drop_one, P(1, SAFE), C(1, 2, SAFE))
 
-static const struct model *const models[] = {&m11,    &m11d,   &m21,    &m21d,   &m21r, &m12,  &m12d, &m12r, &m22,  &m22d,
-                                             &wrap11, &wrap21, &wrap12, &drop11, &drop21, &w11, &w11d, &w21,  &w12, &wdrop};
+static const struct model *const models[] = {&m11,    &m11d,   &m21, &m21d, &m21r,   &m12,    &m12d,
+                                             &m12s,   &m12r,   &m22, &m22d, &wrap11, &wrap21, &wrap12,
+                                             &drop11, &drop21, &w11, &w11d, &w21,    &w12,    &wdrop};
 
 int main(int argc, char **argv)
 {

@@ -2,52 +2,76 @@
 /* States that were seen: a set of 64-bit hashes. Two different states with one hash would hide a part of the search;
  * with 10^7 states the odds of a single such pair are 3 in a million. */
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "internal.h"
 
-#define TABLE_BITS 25
-#define TABLE_SIZE (UINT64_C(1) << TABLE_BITS)
-#define TABLE_MOST (TABLE_SIZE / 4 * 3)
+#define BITS_FIRST 14 /* small, because every new page of the table costs a fault */
+#define BITS_MOST  26
 
 static uint64_t *table;
 static uint64_t used;
+static unsigned bits;
+
+static uint64_t *new_table(unsigned b)
+{
+    uint64_t *t = calloc((size_t)1 << b, sizeof *t);
+
+    if (!t)
+        abort();
+    return t;
+}
 
 void model_states_clear(void)
 {
-    if (table && used)
-        munmap(table, TABLE_SIZE * sizeof *table);
-    else if (table)
-        return;
-    table = mmap(NULL, TABLE_SIZE * sizeof *table, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (table == MAP_FAILED)
-        abort();
+    free(table);
+    bits = BITS_FIRST;
+    table = new_table(bits);
     used = 0;
+}
+
+/* Where the hash is, or where it would go. */
+static uint64_t *find(uint64_t hash)
+{
+    uint64_t mask = ((uint64_t)1 << bits) - 1, at = hash >> (64 - bits);
+
+    while (table[at] && table[at] != hash)
+        at = (at + 1) & mask;
+    return &table[at];
+}
+
+static void grow(void)
+{
+    uint64_t *old = table, n = (uint64_t)1 << bits;
+
+    table = new_table(++bits);
+    for (uint64_t i = 0; i < n; i++)
+        if (old[i])
+            *find(old[i]) = old[i];
+    free(old);
 }
 
 bool model_states_add(uint64_t hash)
 {
-    uint64_t at;
+    uint64_t *place;
 
     hash += hash == 0;
-    for (at = hash >> (64 - TABLE_BITS); table[at]; at = (at + 1) & (TABLE_SIZE - 1))
-        if (table[at] == hash)
-            return false;
-    if (used < TABLE_MOST) {
-        table[at] = hash;
-        used++;
+    place = find(hash);
+    if (*place == hash)
+        return false;
+    if (used >= ((uint64_t)3 << bits) / 4) {
+        if (bits == BITS_MOST)
+            return true; /* from now on the search repeats itself */
+        grow();
+        place = find(hash);
     }
+    *place = hash;
+    used++;
     return true;
 }
 
 uint64_t model_states_count(void)
 {
     return used;
-}
-
-bool model_states_full(void)
-{
-    return used >= TABLE_MOST;
 }
 
 static uint64_t word_at(const unsigned char *p)

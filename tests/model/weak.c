@@ -402,10 +402,11 @@ static struct plain *find_plain(size_t unit)
     return &plain[plain_of[unit]];
 }
 
-static void race(const char *what, const char *with, unsigned other, size_t unit)
+static void race(const char *what, const char *with, unsigned other, const void *at)
 {
-    model_fail("data race at shared byte %zu: %s's %s and %s's %s", unit * 4, model_now->actors[model_run.current].name,
-               what, model_now->actors[other].name, with);
+    model_trace_access("race", at, 4, 0, -1);
+    model_fail("data race: %s's %s and %s's %s", model_now->actors[model_run.current].name, what,
+               model_now->actors[other].name, with);
 }
 
 void model_weak_plain(const void *p, size_t bytes, bool write)
@@ -416,10 +417,10 @@ void model_weak_plain(const void *p, size_t bytes, bool write)
     for (size_t at = model_offset(p) / 4, end = (model_offset(p) + bytes + 3) / 4; at < end; at++) {
         struct plain *w = find_plain(at);
         if (w->written && w->writer != self && clock[w->writer] < w->written)
-            race(write ? "write" : "read", "write", w->writer, at);
+            race(write ? "write" : "read", "write", w->writer, model_lowest + at * 4);
         for (unsigned i = 0; write && i < model_actor_count; i++)
             if (i != self && clock[i] < w->read[i])
-                race("write", "read", i, at);
+                race("write", "read", i, model_lowest + at * 4);
         if (write) {
             w->written = clock[self];
             w->writer = (uint8_t)self;

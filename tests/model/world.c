@@ -64,7 +64,8 @@ void world_show_slot(uint64_t word, char *text, size_t n)
 static void show_reply(uint64_t word, char *text, size_t n)
 {
     static const char *const names[6] = {"FREE", "OPEN", "BUSY", "DONE", "ABANDONED", "FAILED"};
-    snprintf(text, n, "%s generation %llu owner %u", strait_reply_state(word) < 6 ? names[strait_reply_state(word)] : "?",
+    snprintf(text, n, "%s generation %llu owner %u",
+             strait_reply_state(word) < 6 ? names[strait_reply_state(word)] : "?",
              (unsigned long long)strait_reply_generation(word), strait_reply_owner(word));
 }
 
@@ -204,7 +205,8 @@ static void build_segment(void)
         LEASES_OFF + STRAIT_LEASES * sizeof(struct strait_lease_cell) > DIRECTORY_OFF)
         abort();
     entry = strait_segment_entry(&processes[outside].map, 0);
-    *entry = (struct strait_entry){.kind = object.kind, .offset = object.offset, .bytes = object.bytes, .name = WORLD_CHANNEL};
+    *entry = (struct strait_entry){
+        .kind = object.kind, .offset = object.offset, .bytes = object.bytes, .name = WORLD_CHANNEL};
     strait_channel_build(&processes[outside].map, &object, &plan);
     entry->state = STRAIT_ENTRY_LIVE;
     for (unsigned i = 0; i < MODEL_ACTORS; i++)
