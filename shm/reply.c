@@ -208,14 +208,13 @@ static void sweep_worker(struct strait_reply *reply, uint32_t dead)
     do {
         if (strait_reply_owner(word) != dead)
             return;
+        /* seq_cst [P10] -> [P4] strait_reply_accept: the job is redelivered, its next worker takes over */
         if (strait_reply_state(word) == STRAIT_REPLY_BUSY)
             to = word_of(word, strait_load32_acquire(&reply->caller), STRAIT_REPLY_OPEN);
-        else if (strait_reply_state(word) == STRAIT_REPLY_ABANDONED)
+        else if (strait_reply_state(word) == STRAIT_REPLY_ABANDONED) /* seq_cst [P18] -> [P2] open_one */
             to = word_of(word, 0, STRAIT_REPLY_FREE);
         else
             return;
-        /* seq_cst [P10] -> [P4] strait_reply_accept: the job is redelivered, its next worker takes over;
-         * seq_cst [P18] -> [P2] open_one */
     } while (!strait_cas64(&reply->word, &word, to));
 }
 

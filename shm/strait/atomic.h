@@ -33,10 +33,10 @@ void strait_model_write(void *to, const void *from, size_t bytes); /* plain */
 void strait_model_pause(void);
 STRAIT_END_DECLS
 
-#define STRAIT_ATOMIC_LOAD(p, bits, order)        ((uint##bits##_t)strait_model_load(p, bits / 8, order))
-#define STRAIT_ATOMIC_STORE(p, bits, v, order)    strait_model_store(p, bits / 8, v, order)
-#define STRAIT_ATOMIC_EXCHANGE(p, bits, v, order) ((uint##bits##_t)strait_model_exchange(p, bits / 8, v, order))
-#define STRAIT_ATOMIC_ADD(p, bits, v, order)      ((uint##bits##_t)strait_model_add(p, bits / 8, v, order))
+#define STRAIT_ATOMIC_LOAD(p, bits, order)        ((uint##bits##_t)strait_model_load(p, (bits) / 8, order))
+#define STRAIT_ATOMIC_STORE(p, bits, v, order)    strait_model_store(p, (bits) / 8, v, order)
+#define STRAIT_ATOMIC_EXCHANGE(p, bits, v, order) ((uint##bits##_t)strait_model_exchange(p, (bits) / 8, v, order))
+#define STRAIT_ATOMIC_ADD(p, bits, v, order)      ((uint##bits##_t)strait_model_add(p, (bits) / 8, v, order))
 
 #else
 
@@ -79,7 +79,7 @@ STRAIT_DEFINE_ATOMICS(64)
     STRAIT_INLINE bool strait_cas##bits(uint##bits##_t *p, uint##bits##_t *seen, uint##bits##_t v)                     \
     {                                                                                                                  \
         uint64_t was = *seen;                                                                                          \
-        bool done = strait_model_cas(p, bits / 8, &was, v, __ATOMIC_SEQ_CST);                                          \
+        bool done = strait_model_cas(p, (bits) / 8, &was, v, __ATOMIC_SEQ_CST);                                          \
         *seen = (uint##bits##_t)was;                                                                                   \
         return done;                                                                                                   \
     }

@@ -211,15 +211,15 @@ SETUP(early_two, A, 2, 1, .modes = {{F, F}}, .early = true)
 static unsigned zero = 0, one = 1;
 #define R(n)                                                                                                           \
     {                                                                                                                  \
-        .name = "ringer" #n, .run = ringer, .arg = n == 1 ? &zero : &one                                               \
+        .name = "ringer" #n, .run = ringer, .arg = (n) == 1 ? &zero : &one                                             \
     }
 #define S(n)                                                                                                           \
     {                                                                                                                  \
-        .name = "sleeper" #n, .run = sleeper, .arg = n == 1 ? &zero : &one                                             \
+        .name = "sleeper" #n, .run = sleeper, .arg = (n) == 1 ? &zero : &one                                           \
     }
 #define MORTAL(n)                                                                                                      \
     {                                                                                                                  \
-        .name = "sleeper" #n, .run = sleeper, .arg = n == 1 ? &zero : &one, .mortal = true, .reborn = true             \
+        .name = "sleeper" #n, .run = sleeper, .arg = (n) == 1 ? &zero : &one, .mortal = true, .reborn = true           \
     }
 #define SWEEPER                                                                                                        \
     {                                                                                                                  \

@@ -254,6 +254,8 @@ static void end(void)
 
 /* ---- models ---- */
 
+enum { SAFE, MORTAL, REBORN };
+
 static void open_ends(void)
 {
     for (unsigned i = 0; i < shape.senders + shape.receivers; i++)
@@ -299,19 +301,17 @@ SETUP(open_close_many, 2, 1, 1, CLOSE | OPEN_IN_RUN, false)
 static unsigned first = 0, second = 1;
 #define S(n, how)                                                                                                      \
     {                                                                                                                  \
-        .name = "sender" #n, .run = sender, .arg = n == 1 ? &first : &second, .lease = n, how                          \
+        .name = "sender" #n, .run = sender, .arg = (n) == 1 ? &first : &second, .lease = (n), .mortal = (how) != SAFE, \
+        .reborn = (how) == REBORN                                                                                      \
     }
 #define R(n, l, how)                                                                                                   \
     {                                                                                                                  \
-        .name = "receiver" #n, .run = receiver, .lease = l, how                                                        \
+        .name = "receiver" #n, .run = receiver, .lease = (l), .mortal = (how) != SAFE, .reborn = (how) == REBORN       \
     }
 #define SHUT(l)                                                                                                        \
     {                                                                                                                  \
-        .name = "shutter", .run = shutter, .lease = l                                                                  \
+        .name = "shutter", .run = shutter, .lease = (l)                                                                \
     }
-#define SAFE   .mortal = false
-#define MORTAL .mortal = true
-#define REBORN .mortal = true, .reborn = true
 #define MODEL(id, title, mode, p, d, st, fn, ...)                                                                      \
     static const struct model id = {.name = title,                                                                     \
                                     .memory = mode,                                                                    \

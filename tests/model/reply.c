@@ -184,6 +184,8 @@ static void end(void)
 
 /* ---- models ---- */
 
+enum { SAFE, MORTAL, REBORN };
+
 static void set_up(void)
 {
     struct strait_channel_plan plan = {.slot_bytes = sizeof(struct strait_request_head) + sizeof(struct question),
@@ -223,15 +225,13 @@ SETUP(impatient, 1, 1, 2, IMPATIENT | TWO_PARTS, 3)
 static unsigned first = 0, second = 1;
 #define C(n, how)                                                                                                      \
     {                                                                                                                  \
-        .name = "caller" #n, .run = caller, .arg = n == 1 ? &first : &second, .lease = n, how                          \
+        .name = "caller" #n, .run = caller, .arg = (n) == 1 ? &first : &second, .lease = (n), .mortal = (how) != SAFE, \
+        .reborn = (how) == REBORN                                                                                      \
     }
 #define W(n, l, how)                                                                                                   \
     {                                                                                                                  \
-        .name = "worker" #n, .run = worker, .lease = l, how                                                            \
+        .name = "worker" #n, .run = worker, .lease = (l), .mortal = (how) != SAFE, .reborn = (how) == REBORN           \
     }
-#define SAFE   .mortal = false
-#define MORTAL .mortal = true
-#define REBORN .mortal = true, .reborn = true
 #define MODEL(id, title, mode, p, d, st, to, fn, ...)                                                                  \
     static const struct model id = {.name = title,                                                                     \
                                     .memory = mode,                                                                    \

@@ -108,13 +108,13 @@ static int parse(int argc, char **argv, struct settings *s)
             s->only = optarg;
             break;
         case 'p':
-            s->preemptions = atoi(optarg);
+            s->preemptions = (int)strtol(optarg, NULL, 10);
             break;
         case 'd':
-            s->deaths = atoi(optarg);
+            s->deaths = (int)strtol(optarg, NULL, 10);
             break;
         case 's':
-            s->stale = atoi(optarg);
+            s->stale = (int)strtol(optarg, NULL, 10);
             break;
         case 'l':
             s->list = true;

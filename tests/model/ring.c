@@ -244,6 +244,8 @@ static void end(void)
 
 /* ---- models ---- */
 
+enum { SAFE, MORTAL, REBORN };
+
 static void set_up(unsigned producers, unsigned consumers, unsigned each, unsigned flags, uint64_t turn)
 {
     struct strait_channel_plan plan = {.slot_bytes = sizeof(struct payload), .capacity = 2, .first_turn = turn};
@@ -268,15 +270,13 @@ static unsigned first = 0, second = 1;
 #define TURN_LAST ((UINT64_C(1) << 40) - 2)
 #define P(n, how)                                                                                                      \
     {                                                                                                                  \
-        .name = "producer" #n, .run = produce, .arg = n == 1 ? &first : &second, .lease = n, how                       \
+        .name = "producer" #n, .run = produce, .arg = (n) == 1 ? &first : &second, .lease = (n),                       \
+        .mortal = (how) != SAFE, .reborn = (how) == REBORN                                                             \
     }
 #define C(n, l, how)                                                                                                   \
     {                                                                                                                  \
-        .name = "consumer" #n, .run = consume, .lease = l, how                                                         \
+        .name = "consumer" #n, .run = consume, .lease = (l), .mortal = (how) != SAFE, .reborn = (how) == REBORN        \
     }
-#define MORTAL .mortal = true
-#define REBORN .mortal = true, .reborn = true
-#define SAFE   .mortal = false
 
 #define SETUP(fn, producers, consumers, each, flags, turn)                                                             \
     static void fn(void)                                                                                               \

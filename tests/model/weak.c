@@ -270,7 +270,7 @@ static void take_over(unsigned n, unsigned place, int order)
 uint64_t model_weak_load(const volatile void *p, unsigned bytes, int order)
 {
     unsigned n = find_location(p, bytes), count = 0, place;
-    uint8_t list[MESSAGES];
+    uint8_t list[MESSAGES] = {0};
 
     for (unsigned k = location[n].count; k-- > oldest(n, order);)
         list[count++] = (uint8_t)k;
@@ -283,7 +283,7 @@ void model_weak_store(volatile void *p, unsigned bytes, uint64_t v, int order)
 {
     unsigned n = find_location(p, bytes), count = 0;
     struct location *l = &location[n];
-    uint8_t list[MESSAGES + 1];
+    uint8_t list[MESSAGES + 1] = {0};
 
     list[count++] = l->count;
     for (unsigned k = l->count; --k > oldest(n, order);)
@@ -302,7 +302,7 @@ bool model_weak_cas(volatile void *p, unsigned bytes, uint64_t *seen, uint64_t v
     unsigned n = find_location(p, bytes), count = 0, place;
     struct location *l = &location[n];
     uint64_t expected = *seen;
-    uint8_t list[MESSAGES];
+    uint8_t list[MESSAGES] = {0};
 
     /* to fail it needs to be no more than an acquire load; to succeed it must be able to follow what it read */
     for (unsigned k = l->count; k-- > oldest(n, __ATOMIC_ACQUIRE);)
@@ -321,7 +321,7 @@ uint64_t model_weak_rmw(volatile void *p, unsigned bytes, uint64_t v, int order,
 {
     unsigned n = find_location(p, bytes), count = 0, place;
     struct location *l = &location[n];
-    uint8_t list[MESSAGES];
+    uint8_t list[MESSAGES] = {0};
     uint64_t was;
 
     for (unsigned k = l->count; k-- > oldest(n, order);)

@@ -170,7 +170,7 @@ static void share_channel(void)
     }
     for (unsigned i = 0; i < MODEL_ACTORS && model_current()->actors[i].run; i++) {
         model_private(&processes[i].map, offsetof(struct strait_segment_map, device));
-        model_private(&processes[i].endpoints, sizeof processes[i].endpoints);
+        model_private(&processes[i].endpoints, sizeof(struct strait_endpoint *));
         model_private(&heaps[i], sizeof heaps[i]);
     }
 }
