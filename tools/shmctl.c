@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct ctl_command *const commands[] = {&ctl_ls, &ctl_show};
+static const struct ctl_command *const commands[] = {&ctl_ls, &ctl_show, &ctl_verify};
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

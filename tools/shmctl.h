@@ -38,7 +38,7 @@ struct ctl_command {
     int (*run)(const struct ctl *ctl);
 };
 
-extern const struct ctl_command ctl_ls, ctl_show;
+extern const struct ctl_command ctl_ls, ctl_show, ctl_verify;
 
 /* ---- segments ---- */
 
