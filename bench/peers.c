@@ -8,7 +8,7 @@
     X(pipe) X(unix_stream) X(unix_seqpacket) X(mq) X(eventfd) X(zmq) X(nng) X(boost)                                   \
     X(ck_spsc) X(ck_mpmc) X(rte_spsc) X(rte_mpmc) X(rte_spsc_x32) X(rte_mpmc_x32)                                      \
     X(strait) X(strait_many) X(strait_sleeping) X(strait_many_sleeping) X(strait_lanes) X(strait_x32)                  \
-    X(strait_many_x32)
+    X(strait_many_x32) X(strait_loop)
 /* clang-format on */
 
 #define DECLARE(symbol) extern const struct bench_peer bench_peer_##symbol;
