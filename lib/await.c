@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "endpoint.h"
+#include "guard.h"
 #include "sweep.h"
 
 #define PULSE_NS       STRAIT_SLEEP_NS
@@ -30,18 +31,18 @@ static void pulse(struct strait_op *op, int res);
 static void list(struct strait_await *a)
 {
     struct strait_ward *ward = strait_loop_ward(a->op.loop);
-    struct strait_endpoint *e = a->kind->endpoint(a);
+    struct strait_await **here = a->kind->place(a).awaits;
 
     a->next = ward->first;
     a->link = &ward->first;
     if (a->next)
         a->next->link = &a->next;
     ward->first = a;
-    a->next_here = e->awaits;
-    a->link_here = &e->awaits;
+    a->next_here = *here;
+    a->link_here = here;
     if (a->next_here)
         a->next_here->link_here = &a->next_here;
-    e->awaits = a;
+    *here = a;
 }
 
 static void unlist_here(struct strait_await *a)
@@ -83,28 +84,53 @@ static void keep_pulse(struct strait_loop *loop, struct strait_ward *ward, uint6
 /* Count out. passing: we took nothing, so a wake that was ours is somebody else's. */
 static void leave(struct strait_await *a, bool passing)
 {
-    if (a->at == NULL)
+    if (!a->counted)
         return;
-    strait_bell_leave(a->at, &a->ticket);
-    if (passing)
+    a->counted = false;
+    if (a->at)
+        strait_bell_leave(a->at, &a->ticket);
+    if (passing && a->at)
         strait_bell_wake(a->at, 1);
-    a->at = NULL;
+    else if (passing)
+        a->kind->pass_on(a);
 }
 
 static void rung(struct strait_op *op, int res);
 
-/* Count in, look again; asleep if there is nothing. 0, or -errno and nothing is in flight. */
+/* Count in, or mark the word; then what the step says when it looks again. */
+static int64_t enter(struct strait_await *a, const uint32_t **word)
+{
+    struct strait_await_place place = a->kind->place(a);
+    int64_t r;
+
+    if (a->kind->bell) {
+        a->at = a->kind->bell(a);
+        strait_bell_enter(a->at, &a->ticket, strait_mood_mode(place.mood, &place.segment->map, strait_now_ns()));
+        strait_add64_relaxed(&a->at->sleeps, 1);
+        a->counted = true;
+        *word = &a->at->seq;
+        return a->kind->step(a);
+    }
+    a->at = NULL;
+    a->counted = true; /* marked: what wakes us may be meant for the next one */
+    *word = ((struct strait_region *)a->handle)->word;
+    while (a->kind->mark(a, &a->ticket.seq) < 0) {
+        r = a->kind->step(a);
+        if (r != -EAGAIN)
+            return r;
+    }
+    return -EAGAIN;
+}
+
+/* Asleep, unless there is something after all. 0, or -errno and nothing is in flight. */
 static int sleep_at_bell(struct strait_await *a)
 {
     struct strait_loop *loop = a->op.loop;
     struct strait_ward *ward = strait_loop_ward(loop);
-    struct strait_endpoint *e = a->kind->endpoint(a);
-    int64_t r;
+    const uint32_t *word;
+    int64_t r = enter(a, &word);
     int error;
 
-    a->at = a->kind->bell(a);
-    strait_bell_enter(a->at, &a->ticket, strait_mood_mode(&e->mood, &e->segment->map, strait_now_ns()));
-    r = a->kind->step(a);
     if (r != -EAGAIN) {
         leave(a, false);
         strait_op_complete(&a->op, (int)r);
@@ -112,12 +138,11 @@ static int sleep_at_bell(struct strait_await *a)
     }
     a->bell.done = rung;
     a->bell.internal = true;
-    error = strait_op_bell(loop, &a->bell, &a->at->seq, a->ticket.seq, STRAIT_FOREVER);
+    error = strait_op_bell(loop, &a->bell, word, a->ticket.seq, STRAIT_FOREVER);
     if (error) {
         leave(a, true);
         return error;
     }
-    strait_add64_relaxed(&a->at->sleeps, 1);
     list(a);
     if (!strait_op_pending(&ward->pulse))
         keep_pulse(loop, ward, PULSE_NS);
@@ -166,7 +191,7 @@ int strait_await_start(struct strait_op *op)
     struct strait_await *a = (struct strait_await *)(void *)op;
     int64_t r;
 
-    a->ending = false;
+    a->ending = a->counted = false;
     a->at = NULL;
     a->link_here = NULL;
     strait_loop_ward(op->loop)->quiet = 0;
@@ -188,11 +213,11 @@ int strait_await_cancel(struct strait_op *op)
     return a->ending ? 0 : end_with(a, -ECANCELED);
 }
 
-void strait_await_orphan(struct strait_endpoint *e, const void *handle)
+void strait_await_orphan(struct strait_await *first, const void *handle)
 {
-    struct strait_await *a = e->awaits, *next;
+    struct strait_await *next;
 
-    for (; a; a = next) {
+    for (struct strait_await *a = first; a; a = next) {
         next = a->next_here;
         if (handle && a->handle != handle)
             continue;
@@ -213,6 +238,8 @@ static bool forgotten(const struct strait_await *a)
 {
     uint64_t until = strait_after_ns(MID_RING_NS);
 
+    if (a->at == NULL)
+        return false; /* a lock's word is freed first, then its waiter is woken: nothing tells the two apart */
     while (strait_load32_relaxed(&a->at->seq) == a->ticket.seq)
         if (strait_now_ns() >= until)
             return true;
@@ -235,12 +262,12 @@ static void look(struct strait_ward *ward, struct strait_await *a)
 /* For blame: the loop waits, and here is one of the things that it waits for. */
 static void note(struct strait_ward *ward)
 {
-    struct strait_endpoint *e;
+    struct strait_await_place place;
 
     if (ward->record || ward->first->link_here == NULL)
         return;
-    e = ward->first->kind->endpoint(ward->first);
-    ward->record = strait_wait_note(&e->segment->map, STRAIT_WAIT_LOOP, e->view.object.offset, 0);
+    place = ward->first->kind->place(ward->first);
+    ward->record = strait_wait_note(&place.segment->map, STRAIT_WAIT_LOOP, place.object, 0);
 }
 
 static void pulse(struct strait_op *op, int res)
@@ -262,7 +289,7 @@ static void pulse(struct strait_op *op, int res)
             strait_op_cancel(&a->bell);
             continue;
         }
-        struct strait_segment_map *map = &a->kind->endpoint(a)->segment->map;
+        struct strait_segment_map *map = &a->kind->place(a).segment->map;
         if (map != swept)
             strait_sweep_after_sleep(map, ns, strait_after_ns(PATIENCE_NS));
         swept = map;
@@ -284,18 +311,27 @@ static int begin(struct strait_loop *loop, struct strait_await *a, const struct 
         return error;
     a->kind = kind;
     a->handle = handle;
-    if (kind->endpoint) {
-        const struct strait_endpoint *e = kind->endpoint(a);
-        error = strait_process_check(e->segment);
-        if (error == 0 && e->view.flags & STRAIT_CHANNEL_BUSY)
+    if (kind->place) {
+        struct strait_await_place place = kind->place(a);
+        error = strait_process_check(place.segment);
+        if (error == 0 && place.mute)
             error = -EOPNOTSUPP;
     }
     return error;
 }
 
-static struct strait_endpoint *of_rx(const struct strait_await *a)
+static struct strait_await_place of_endpoint(struct strait_endpoint *e)
 {
-    return ((struct strait_rx *)a->handle)->endpoint;
+    return (struct strait_await_place){.segment = e->segment,
+                                       .awaits = &e->awaits,
+                                       .mood = &e->mood,
+                                       .object = e->view.object.offset,
+                                       .mute = e->view.flags & STRAIT_CHANNEL_BUSY};
+}
+
+static struct strait_await_place of_rx(const struct strait_await *a)
+{
+    return of_endpoint(((struct strait_rx *)a->handle)->endpoint);
 }
 
 static struct strait_bell *readable(const struct strait_await *a)
@@ -308,7 +344,7 @@ static int64_t recv_step(struct strait_await *a)
     return strait_try_recv(a->handle, a->to, a->bytes, a->info);
 }
 
-static const struct strait_await_kind recv_kind = {.step = recv_step, .bell = readable, .endpoint = of_rx};
+static const struct strait_await_kind recv_kind = {.step = recv_step, .bell = readable, .place = of_rx};
 
 int strait_await_recv(struct strait_loop *loop, struct strait_await *a, struct strait_rx *rx, void *to, uint32_t size,
                       struct strait_msg *info, uint64_t deadline_ns)
@@ -328,7 +364,7 @@ static int64_t peek_step(struct strait_await *a)
     return strait_peek(a->handle, a->info, STRAIT_NOW);
 }
 
-static const struct strait_await_kind peek_kind = {.step = peek_step, .bell = readable, .endpoint = of_rx};
+static const struct strait_await_kind peek_kind = {.step = peek_step, .bell = readable, .place = of_rx};
 
 int strait_await_peek(struct strait_loop *loop, struct strait_await *a, struct strait_rx *rx, struct strait_msg *msg,
                       uint64_t deadline_ns)
@@ -341,9 +377,9 @@ int strait_await_peek(struct strait_loop *loop, struct strait_await *a, struct s
     return strait_loop_start(loop, &a->op);
 }
 
-static struct strait_endpoint *of_tx(const struct strait_await *a)
+static struct strait_await_place of_tx(const struct strait_await *a)
 {
-    return ((struct strait_tx *)a->handle)->endpoint;
+    return of_endpoint(((struct strait_tx *)a->handle)->endpoint);
 }
 
 static struct strait_bell *writable(const struct strait_await *a)
@@ -356,7 +392,7 @@ static int64_t send_step(struct strait_await *a)
     return strait_send_tagged(a->handle, a->tag, a->to, a->bytes, STRAIT_NOW);
 }
 
-static const struct strait_await_kind send_kind = {.step = send_step, .bell = writable, .endpoint = of_tx};
+static const struct strait_await_kind send_kind = {.step = send_step, .bell = writable, .place = of_tx};
 
 /* A channel that fails when it is full does not wait: one step is all. */
 static int once(struct strait_await *a)
@@ -365,7 +401,7 @@ static int once(struct strait_await *a)
     return 0;
 }
 
-static const struct strait_await_kind send_once_kind = {.endpoint = of_tx, .start = once};
+static const struct strait_await_kind send_once_kind = {.place = of_tx, .start = once};
 
 int strait_await_send(struct strait_loop *loop, struct strait_await *a, struct strait_tx *tx, uint16_t tag,
                       const void *data, uint32_t bytes, uint64_t deadline_ns)
@@ -389,7 +425,7 @@ static int64_t request_step(struct strait_await *a)
     return strait_request(a->handle, a->tag, a->to, a->bytes, a->job_deadline_ns, (void *)a->info, STRAIT_NOW);
 }
 
-static const struct strait_await_kind request_kind = {.step = request_step, .bell = writable, .endpoint = of_tx};
+static const struct strait_await_kind request_kind = {.step = request_step, .bell = writable, .place = of_tx};
 
 int strait_await_request(struct strait_loop *loop, struct strait_await *a, struct strait_tx *tx, uint16_t tag,
                          const void *data, uint32_t bytes, uint64_t job_deadline_ns, struct strait_reply_rx *reply,
@@ -407,9 +443,9 @@ int strait_await_request(struct strait_loop *loop, struct strait_await *a, struc
     return strait_loop_start(loop, &a->op);
 }
 
-static struct strait_endpoint *of_reply(const struct strait_await *a)
+static struct strait_await_place of_reply(const struct strait_await *a)
 {
-    return ((struct strait_reply_rx *)a->handle)->tx->endpoint;
+    return of_endpoint(((struct strait_reply_rx *)a->handle)->tx->endpoint);
 }
 
 static struct strait_bell *reply_readable(const struct strait_await *a)
@@ -424,7 +460,7 @@ static int64_t reply_step(struct strait_await *a)
 
 /* "No worker is left" rings the channel's bells, not the reply's. */
 static const struct strait_await_kind reply_kind = {
-    .step = reply_step, .bell = reply_readable, .endpoint = of_reply, .look_often = true};
+    .step = reply_step, .bell = reply_readable, .place = of_reply, .look_often = true};
 
 int strait_await_reply(struct strait_loop *loop, struct strait_await *a, struct strait_reply_rx *reply, void *to,
                        uint32_t size, struct strait_msg *info, uint64_t deadline_ns)
@@ -439,9 +475,9 @@ int strait_await_reply(struct strait_loop *loop, struct strait_await *a, struct 
     return strait_loop_start(loop, &a->op);
 }
 
-static struct strait_endpoint *of_answer(const struct strait_await *a)
+static struct strait_await_place of_answer(const struct strait_await *a)
 {
-    return ((struct strait_answer *)a->handle)->rx->endpoint;
+    return of_endpoint(((struct strait_answer *)a->handle)->rx->endpoint);
 }
 
 static struct strait_bell *answer_writable(const struct strait_await *a)
@@ -455,7 +491,7 @@ static int64_t answer_step(struct strait_await *a)
 }
 
 static const struct strait_await_kind answer_kind = {
-    .step = answer_step, .bell = answer_writable, .endpoint = of_answer, .look_often = true};
+    .step = answer_step, .bell = answer_writable, .place = of_answer, .look_often = true};
 
 int strait_await_answer(struct strait_loop *loop, struct strait_await *a, struct strait_answer *answer, uint16_t tag,
                         uint16_t flags, const void *data, uint32_t bytes, uint64_t deadline_ns)
@@ -468,5 +504,55 @@ int strait_await_answer(struct strait_loop *loop, struct strait_await *a, struct
     a->flags = flags;
     a->to = (void *)(uintptr_t)data;
     a->bytes = bytes;
+    return strait_loop_start(loop, &a->op);
+}
+
+/* ---- regions ---- */
+
+static struct strait_await_place of_region(const struct strait_await *a)
+{
+    struct strait_guard *g = ((struct strait_region *)a->handle)->guard;
+
+    return (struct strait_await_place){.segment = g->handle.segment,
+                                       .awaits = &g->awaits,
+                                       .object = g->handle.object.offset,
+                                       .mute = g->part.cells != NULL};
+}
+
+/* `tag`: we have slept, and others may sleep behind us. Whoever gets the lock then leaves WAITERS in its word, so that its
+ * unlock wakes the next one. */
+static int64_t lock_step(struct strait_await *a)
+{
+    struct strait_region *region = a->handle;
+    int r = strait_region_lock(region, STRAIT_NOW);
+    uint32_t seen;
+
+    if (r >= 0 && a->tag)
+        strait_lock_mark(region->word, &seen);
+    return r;
+}
+
+static int lock_mark(struct strait_await *a, uint32_t *seen)
+{
+    a->tag = 1;
+    return strait_lock_mark(((struct strait_region *)a->handle)->word, seen);
+}
+
+static void lock_pass_on(struct strait_await *a)
+{
+    strait_lock_pass_on(((struct strait_region *)a->handle)->word);
+}
+
+static const struct strait_await_kind lock_kind = {
+    .step = lock_step, .place = of_region, .mark = lock_mark, .pass_on = lock_pass_on};
+
+int strait_await_lock(struct strait_loop *loop, struct strait_await *a, struct strait_region *region,
+                      uint64_t deadline_ns)
+{
+    int error = begin(loop, a, &lock_kind, region, deadline_ns);
+
+    if (error)
+        return error;
+    a->tag = 0;
     return strait_loop_start(loop, &a->op);
 }

@@ -6,14 +6,28 @@
 #include "method.h"
 #include "strait/await.h"
 
-struct strait_endpoint;
+struct strait_segment;
+struct strait_mood;
+
+/** Where an await sleeps. */
+struct strait_await_place {
+    struct strait_segment *segment;
+    struct strait_await **awaits; /* the handle's list */
+    struct strait_mood *mood;     /* of bells */
+    uint64_t object;              /* for blame */
+    bool mute;                    /* nobody rings here */
+};
 
 /** How to wait for one kind of thing. */
 struct strait_await_kind {
     int64_t (*step)(struct strait_await *await); /* 0 or more: done; -EAGAIN: not yet; else the error */
+    struct strait_await_place (*place)(const struct strait_await *await);
     struct strait_bell *(*bell)(const struct strait_await *await);
-    struct strait_endpoint *(*endpoint)(const struct strait_await *await);
-    /* instead of the three above, for what has no bell: 0, or -errno and nothing was started */
+    /* where there is no bell but a lock's word: mark it before the sleep (-EAGAIN: look again); a wake that was not used
+     * is the next one's */
+    int (*mark)(struct strait_await *await, uint32_t *seen);
+    void (*pass_on)(struct strait_await *await);
+    /* instead of all these, for what sleeps elsewhere: 0, or -errno and nothing was started */
     int (*start)(struct strait_await *await);
     int (*cancel)(struct strait_await *await);
     bool look_often; /* some news comes without a bell */
@@ -23,7 +37,7 @@ struct strait_await_kind {
 int strait_await_start(struct strait_op *op);
 int strait_await_cancel(struct strait_op *op);
 
-/** A handle goes: whoever awaits it ends with -ECANCELED. handle NULL = every handle of the endpoint. */
-void strait_await_orphan(struct strait_endpoint *endpoint, const void *handle);
+/** A handle goes: whoever awaits it, of this list, ends with -ECANCELED. handle NULL = all of them. */
+void strait_await_orphan(struct strait_await *first, const void *handle);
 
 #endif

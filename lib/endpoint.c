@@ -276,7 +276,7 @@ void strait_endpoint_close(struct strait_endpoint *e)
 {
     strait_rx_fd_close(e);
     if (*e->segment->home) { /* else a forked child's copy: nothing of it is shared */
-        strait_await_orphan(e, NULL);
+        strait_await_orphan(e->awaits, NULL);
         strait_process_lock();
         if (strait_process_admin(e->segment) == 0) {
             leave(e);

@@ -10,13 +10,14 @@
 struct strait_guard {
     struct strait_handle handle;
     struct strait_part part;
-    uint32_t index; /* which part of the object */
-    uint32_t parts; /* how many there are */
-    uint32_t flags; /* enum strait_region_flags */
-    uint32_t idle;  /* the state when it is not held */
-    int had;        /* while held: what locking it answered */
-    void *spare;    /* begun and not committed */
-    bool ranked;    /* the rank checker looks */
+    uint32_t index;              /* which part of the object */
+    uint32_t parts;              /* how many there are */
+    uint32_t flags;              /* enum strait_region_flags */
+    uint32_t idle;               /* the state when it is not held */
+    int had;                     /* while held: what locking it answered */
+    void *spare;                 /* begun and not committed */
+    bool ranked;                 /* the rank checker looks */
+    struct strait_await *awaits; /* asleep in a loop for this handle. The handle's thread */
     /* the order of locks: the same in every process, as addresses are not */
     uint64_t rank_segment, rank_offset;
 };

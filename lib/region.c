@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "await.h"
 #include "error.h"
 #include "futex.h"
 #include "guard.h"
@@ -165,6 +166,8 @@ void strait_region_close(struct strait_region *r)
 {
     if (r == NULL)
         return;
+    if (*r->home)
+        strait_await_orphan(r->guard->awaits, NULL);
     if (*r->home && r->state == STRAIT_REGION_READING)
         strait_region_read_unlock(r);
     else if (*r->home && strait_region_held(r))

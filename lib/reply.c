@@ -189,7 +189,7 @@ void strait_reply_close(struct strait_reply_rx *r)
 {
     if (r->reply == NULL || *r->tx->home == 0)
         return;
-    strait_await_orphan(r->tx->endpoint, r);
+    strait_await_orphan(r->tx->endpoint->awaits, r);
     strait_reply_drop(r->reply, r->token, r->tx->endpoint->segment->map.lease);
     r->reply = NULL;
 }

@@ -24,6 +24,7 @@
 
 #include <strait/blocking.h>
 #include <strait/loop.h>
+#include <strait/region.h>
 #include <strait/reply.h>
 
 STRAIT_BEGIN_DECLS
@@ -37,7 +38,8 @@ struct strait_await {
     /* private */
     struct strait_op bell;
     const struct strait_await_kind *kind;
-    struct strait_bell *at; /* where we are counted in, or NULL */
+    bool counted;           /* in at a bell, or the lock's word is marked */
+    struct strait_bell *at; /* that bell; NULL for a lock */
     struct strait_bell_ticket ticket;
     struct strait_await *next, **link;           /* asleep in this loop */
     struct strait_await *next_here, **link_here; /* asleep for this endpoint */
@@ -79,6 +81,13 @@ STRAIT_API int strait_await_reply(struct strait_loop *loop, struct strait_await 
 STRAIT_API int strait_await_answer(struct strait_loop *loop, struct strait_await *await, struct strait_answer *answer,
                                    uint16_t tag, uint16_t flags, const void *data, uint32_t bytes,
                                    uint64_t deadline_ns);
+
+/**
+ * strait_region_lock: res = 0, or 1 an owner died inside. Not for reader-writer regions (-EOPNOTSUPP when started); the
+ * order of locks is not checked, as with every try.
+ */
+STRAIT_API int strait_await_lock(struct strait_loop *loop, struct strait_await *await, struct strait_region *region,
+                                 uint64_t deadline_ns);
 
 /**
  * A future's value into *value: res = 0, or -ENODATA somebody took it. The future stays the caller's to detach. While this
