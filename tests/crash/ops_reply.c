@@ -201,6 +201,7 @@ static bool enter_busy(struct stage *st, const struct setting *s, int who)
     pid_t pid = fork();
     if (pid == 0)
         helper(st, s);
+    st->orphan = pid;
     if (pid < 0 || !gate_wait((uint32_t *)(void *)&a->facts[5], 20 * CAST_WAIT_NS))
         return false;
     int r = request(who, &me.reply);

@@ -48,6 +48,7 @@ struct runner *runner_new(runner_report *report, void *arg)
             runner_free(r);
             return NULL;
         }
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     return step_setup() < 0 ? (runner_free(r), NULL) : r;
 }
 
@@ -151,6 +152,8 @@ static void flight_end(struct runner *r, struct flight *f)
         stage_fail(st, VERDICT_BROKEN, "the survivor died of signal %d", WTERMSIG(status));
     else if (WEXITSTATUS(status))
         stage_fail(st, VERDICT_BROKEN, "the survivor gave up with status %d", WEXITSTATUS(status));
+    if (st->orphan > 0 && !reap(st->orphan, step_now_ns() + SETUP_NS, &status))
+        kill_and_reap(st->orphan);
     if (st->object[0])
         shm_unlink(st->object);
     f->used = false;

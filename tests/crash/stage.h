@@ -53,6 +53,7 @@ struct stage {
     uint32_t leave;      /* gate: worker -> actors */
     uint32_t done;       /* gate: survivor -> worker: the verdict stands */
     uint32_t verdict;    /* enum verdict */
+    int32_t orphan;      /* an actor's child that outlives it and ends by itself; the worker reaps it */
     uint32_t flavour;    /* a number made from the point: which of several checks; the same when it is tried again */
     uint64_t serial;     /* unique in the machine: names are made from it */
     uint64_t decided_ns; /* worker: when `go` was opened */
