@@ -25,7 +25,7 @@ struct setting {
     uint64_t first_turn;
     uint32_t turned; /* messages sent and received before */
     uint32_t unread; /* messages that lie in the ring */
-    uint32_t replies, lanes;
+    uint32_t replies, lanes, max_attempts;
     enum sleeper sleeper;
 };
 
@@ -34,13 +34,14 @@ enum role { ROLE_SENDER = 1, ROLE_RECEIVER = 2 };
 /** One operation, and what its actor is to the channel. All functions may be null but act. */
 struct operation {
     const char *row;
-    unsigned roles; /* handles that the actor opens before: enum role */
-    unsigned takes; /* roles that it takes in act */
-    bool alone;     /* the survivor has no handle of these roles either */
-    bool bare;      /* the actor is not attached before its operation */
-    bool unborn;    /* nor is there a segment */
-    bool deserted;  /* nor is anybody else attached */
-    bool calls;     /* the survivor has sent a request */
+    unsigned roles;        /* handles that the actor opens before: enum role */
+    unsigned takes;        /* roles that it takes in act */
+    bool alone;            /* the survivor has no handle of these roles either */
+    bool bare;             /* the actor is not attached before its operation */
+    bool unborn;           /* nor is there a segment */
+    bool deserted;         /* nor is anybody else attached */
+    bool calls;            /* the survivor has sent a request */
+    uint32_t max_attempts; /* of the channel; 0 = the default */
     bool (*enter)(struct stage *st, const struct setting *s, int who);
     int (*act)(struct stage *st, int who);
     void (*after)(struct stage *st, int who); /* the actor has come back: write down what it got */
@@ -95,6 +96,8 @@ extern const struct operation op_send, op_send_blocked, op_recv, op_recv_blocked
 /* ops_life.c */
 extern const struct operation op_attach, op_attach_sweep, op_detach, op_create, op_remove, op_channel_create, op_unlink,
     op_hold, op_sweep, op_sweep_sleeper;
+/* ops_letters.c */
+extern const struct operation op_peek_last, op_sweep_letter;
 /* ops_reply.c */
 bool play_prepare_call(struct stage *st);
 extern const struct operation op_request, op_reply_recv, op_reply_close, op_reply_close_busy, op_accept, op_answer,

@@ -3,7 +3,7 @@
  * The crash contract, tried out: every row of docs/CRASH_CONTRACT.md in every state that makes a difference, killed at
  * every instruction, and pairs of operations that preempt each other.
  *
- *   contract [--quick] [--jobs N] [--stride N] [--only TEXT] [--kills | --schedules] [--list] [--table] [--json]
+ *   contract [--quick] [--jobs N] [--stride N] [--pair-stride N] [--two N] [--only TEXT] [--kills | --schedules] [--list | --rows] [--table] [--json]
  *
  * --quick is what the test suite runs: every instruction that changes something, and some others.
  */
@@ -88,6 +88,8 @@ static const struct {
     {&op_detach, BIT(SINGLE) | BIT(FULL)},
     {&op_sweep, BIT(SINGLE) | BIT(THREE_WRAP)},
     {&op_sweep_sleeper, BIT(EMPTY)},
+    {&op_peek_last, BIT(SINGLE) | BIT(THREE_WRAP)},
+    {&op_sweep_letter, BIT(SINGLE) | BIT(THREE_WRAP)},
     {&op_create, BIT(EMPTY)},
     {&op_remove, BIT(SINGLE)},
 };
@@ -161,6 +163,7 @@ static void add_scene(size_t kind, const struct state *s, const struct operation
                                    .receivers = kinds[kind].receivers,
                                    .full = kinds[kind].full,
                                    .lanes = kinds[kind].lanes,
+                                   .max_attempts = a->max_attempts,
                                    .replies = is_call(a) ? 2 : 0,
                                    .depth = DEPTH,
                                    .first_turn = s->first_turn,
@@ -207,7 +210,7 @@ static void build(void)
 
 struct flags {
     struct explore_options explore;
-    bool list, table, json;
+    bool list, rows, table, json;
 };
 
 static int parse(int argc, char **argv, struct flags *f)
@@ -224,6 +227,8 @@ static int parse(int argc, char **argv, struct flags *f)
             f->explore.kills = false;
         else if (!strcmp(a, "--list"))
             f->list = true;
+        else if (!strcmp(a, "--rows"))
+            f->rows = true;
         else if (!strcmp(a, "--table"))
             f->table = true;
         else if (!strcmp(a, "--json"))
@@ -231,13 +236,17 @@ static int parse(int argc, char **argv, struct flags *f)
         else if (!strcmp(a, "--jobs") && *value)
             f->explore.jobs = (uint32_t)atoi(argv[++i]);
         else if (!strcmp(a, "--stride") && *value)
-            f->explore.stride = f->explore.pair_stride = (uint32_t)atoi(argv[++i]);
+            f->explore.stride = (uint32_t)atoi(argv[++i]);
+        else if (!strcmp(a, "--pair-stride") && *value)
+            f->explore.pair_stride = (uint32_t)atoi(argv[++i]);
+        else if (!strcmp(a, "--two") && *value)
+            f->explore.two_most = (uint32_t)atoi(argv[++i]);
         else if (!strcmp(a, "--only") && *value)
             f->explore.only = argv[++i];
         else
             return fprintf(stderr, "contract: unknown option %s\n", a), -EINVAL;
     }
-    f->explore.progress = isatty(2) && !f->json;
+    f->explore.progress = isatty(2);
     return 0;
 }
 
@@ -249,7 +258,10 @@ int main(int argc, char **argv)
     build();
     for (size_t i = 0; f.list && i < scenes_n; i++)
         printf("%s: %s\n", scenes[i].row, scenes[i].state);
-    if (f.list)
+    for (size_t i = 0; f.rows && i < scenes_n; i++)
+        if (!scenes[i].pair)
+            printf("%s\n", scenes[i].row);
+    if (f.list || f.rows)
         return 0;
     if (!step_supported()) {
         printf("SKIPPED: this machine's single-stepping is not known to the harness\n");

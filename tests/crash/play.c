@@ -39,6 +39,7 @@ struct strait_channel_options cast_options(const struct setting *s)
                                            .receivers = s->receivers,
                                            .full = s->full,
                                            .lanes = s->lanes,
+                                           .max_attempts = s->max_attempts,
                                            .replies = s->replies,
                                            .reply_bytes = LEDGER_PAYLOAD,
                                            .reply_depth = 2,
