@@ -43,7 +43,11 @@ const char *strait_strerror(int error)
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
         if (meanings[i].error == e)
             return meanings[i].text;
-    const char *text = strerrordesc_np(e);
+#ifdef __GLIBC__
+    const char *text = strerrordesc_np(e); /* never translated, never in a buffer */
+#else
+    const char *text = strerror(e);
+#endif
     return text ? text : "unknown error";
 }
 

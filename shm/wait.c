@@ -92,7 +92,7 @@ struct strait_wait_record *strait_wait_note(struct strait_segment_map *map, enum
         strait_store64_relaxed(&r->object, object);
         strait_store64_relaxed(&r->detail, detail);
         strait_store64_relaxed(&r->since_ns, strait_now_ns());
-        /* release [W1] alone: for readers of the table (blame): kind says that the rest is filled in */
+        /* release [W1] -> [W2] shmctl: kind says that the rest is filled in */
         strait_store32_release(&r->kind, kind);
         return r;
     }
