@@ -60,6 +60,8 @@ static void waiters_get_it_in_turn(UNUSED_STATE)
                 }
         }
         CHECK_IS(p[who].res, 0);
+        if (had < 2) /* its unlock is to wake the next one */
+            CHECK(*r[who]->word & STRAIT_LOCK_WAITERS);
         CHECK_IS(strait_region_unlock(r[who]), 0);
         strait_region_close(r[who]);
         r[who] = NULL;

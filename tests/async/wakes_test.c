@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sends with random gaps into a sleeping loop: no wake may be lost. STRAIT_WAKES says how many (default 20,000; soak runs
- * take a million). A lost wake does not hang: the loop's pulse finds the message, and counts it in `late`. */
+ * take a million). Each waits until the one before was received, or its ring would hide that one's lost wake. A lost wake
+ * does not hang: the loop's pulse finds the message, and counts it in `late`. */
 #include "async.h"
 
 #include "endpoint.h"
@@ -9,6 +10,7 @@
 struct storm {
     gate ready;
     uint32_t n;
+    uint32_t received;
 };
 
 static void blow(void *arg)
@@ -27,6 +29,8 @@ static void blow(void *arg)
         for (uint64_t k = seed & (seed >> 60 == 0 ? 4095 : 511); k > 0; k--) /* 0 to about 25 us, now and then 200 */
             strait_pause();
         CHECK_IS(strait_send(tx, &i, sizeof i, STRAIT_FOREVER), 0);
+        while (__atomic_load_n(&t->received, __ATOMIC_ACQUIRE) <= i)
+            strait_pause();
     }
     strait_tx_close(tx);
     strait_detach(s);
@@ -51,6 +55,7 @@ static void no_wake_is_lost(UNUSED_STATE)
         CHECK_IS(strait_await_recv(loop, &p.a, rx, &got, sizeof got, NULL, STRAIT_FOREVER), 0);
         CHECK_IS(probe_finish(loop, &p), sizeof got);
         CHECK_IS(got, i);
+        __atomic_store_n(&t->received, i + 1, __ATOMIC_RELEASE);
     }
     CHECK_IS(strait_await_recv(loop, &p.a, rx, &got, sizeof got, NULL, STRAIT_FOREVER), 0);
     CHECK_IS(probe_finish(loop, &p), -EPIPE);
