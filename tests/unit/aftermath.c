@@ -249,6 +249,38 @@ static void replies_of_the_dead_are_opened_or_freed(UNUSED_STATE)
     CHECK_IS(reply(4)->word, reply_word(0, STRAIT_REPLY_FREE));
 }
 
+static struct strait_left_behind told;
+
+static void is_told(const struct strait_segment_map *of, const struct strait_left_behind *what)
+{
+    CHECK(of == &map);
+    told = *what;
+}
+
+static void who_wants_to_know_is_told_what_was_left(UNUSED_STATE)
+{
+    *slot(0) = word(0, STRAIT_SLOT_TAKEN, DEAD, 0);
+    *slot(1) = word(0, STRAIT_SLOT_CLAIMED, DEAD, 0);
+    strait_swept_hook = is_told;
+    sweep();
+    strait_swept_hook = NULL;
+    CHECK_IS(told.returned, 1);
+    CHECK_IS(told.voided, 1);
+}
+
+/* A later build may know more kinds than this one. */
+static void an_object_of_an_unknown_kind_is_left_alone(UNUSED_STATE)
+{
+    struct strait_left_behind what = {0};
+    unsigned char was[256];
+
+    strait_segment_entry(&map, sole.object.entry)->kind = 77;
+    line.ring->producer = DEAD;
+    memcpy(was, line.ring, sizeof was);
+    strait_sweep_objects(&map, DEAD, &what);
+    assert_memory_equal(was, line.ring, sizeof was);
+}
+
 static void an_unlinked_object_goes_with_its_last_dead_user(UNUSED_STATE)
 {
     strait_set_add(&strait_segment_entry(&map, sole.object.entry)->refs, DEAD);
@@ -271,6 +303,8 @@ int main(void)
         CASE(sole_receivers_successors_are_warned_and_senders_are_not),
         CASE(sleepers_of_the_dead_are_counted_out),
         CASE(replies_of_the_dead_are_opened_or_freed),
+        CASE(who_wants_to_know_is_told_what_was_left),
+        CASE(an_object_of_an_unknown_kind_is_left_alone),
         CASE(an_unlinked_object_goes_with_its_last_dead_user),
     };
     return RUN(tests);

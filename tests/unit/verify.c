@@ -15,7 +15,7 @@
 #define SOON (strait_after_ns(UINT64_C(2000000000)))
 
 static struct strait_segment_map map;
-static struct strait_object many, sole, region, counter;
+static struct strait_object many, sole, lanes, drops, region, counter;
 static struct strait_channel_view calls;  /* of many */
 static struct strait_ring_end ring, line; /* of many, of sole */
 
@@ -64,6 +64,14 @@ static int make(void **state)
     plan.flags = 0;
     plan.rings = 1;
     add_channel("sole", plan, &sole);
+    plan.flags = STRAIT_CHANNEL_MANY_PRODUCERS | STRAIT_CHANNEL_LANES;
+    plan.rings = 2;
+    add_channel("lanes", plan, &lanes);
+    plan.flags = 0;
+    plan.rings = 1;
+    plan.replies = 0;
+    plan.full = STRAIT_FULL_DROP_OLDEST; /* both sides compare and swap, also where there is one of each */
+    add_channel("drops", plan, &drops);
     add_state();
     CHECK_IS(strait_channel_view(&map, &many, &calls), 0);
     CHECK_IS(strait_channel_end(&calls, 0, &ring), 0);
@@ -149,6 +157,11 @@ static struct strait_finding breaks(enum strait_rule rule)
 static struct strait_channel *channel(const struct strait_object *o)
 {
     return (struct strait_channel *)(void *)(map.base + o->offset);
+}
+
+static struct strait_ring *ring_of(const struct strait_object *o)
+{
+    return (struct strait_ring *)(void *)(map.base + channel(o)->rings_off);
 }
 
 static struct strait_reply *reply(uint32_t i)
@@ -294,6 +307,8 @@ static void rings_are_checked(UNUSED_STATE)
     SPOIL(r->capacity, 3, STRAIT_RULE_RING_NUMBERS);
     SPOIL(r->flags, STRAIT_RING_MANY_PRODUCERS, STRAIT_RULE_RING_FLAGS);
     SPOIL(r->slots_off, sole.offset, STRAIT_RULE_RING_OVERLAP);
+    SPOIL(ring_of(&lanes)->flags, STRAIT_RING_MANY_PRODUCERS, STRAIT_RULE_RING_FLAGS); /* each lane has one sender */
+    SPOIL(ring_of(&drops)->flags, 0, STRAIT_RULE_RING_FLAGS);
     SPOIL(r->suspect, 2, STRAIT_RULE_RING_ROLE);
     SPOIL(r->producer, 3, STRAIT_RULE_RING_ROLE);
     SPOIL_ADMIN(r->consumer, 1, STRAIT_RULE_RING_ROLE);   /* in use, but no receiver */
