@@ -11,5 +11,6 @@ int main(void)
         return fprintf(stderr, "%s\n", strait_error()), 1;
     while (strait_recv(rx, text, sizeof text, STRAIT_FOREVER) > 0)
         puts(text);
+    strait_rx_close(rx);
     strait_detach(segment);
 }
