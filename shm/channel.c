@@ -454,7 +454,7 @@ void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, 
     l->tag = strait_head_tag(head);
     l->flags = strait_head_flags(head);
     l->attempts = (uint16_t)(strait_slot_attempts(word) + 1);
-    memcpy(l + 1, strait_slot_payload(s), bytes); /* not l->bytes: a peer may have changed it by now */
+    memcpy(l + 1, strait_slot_payload(s), bytes);             /* not l->bytes: a peer may have changed it by now */
     strait_store64_release(&letters(view)->count, count + 1); /* release [C4] -> [C5] strait_channel_dead_letter */
 }
 

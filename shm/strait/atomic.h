@@ -79,7 +79,7 @@ STRAIT_DEFINE_ATOMICS(64)
     STRAIT_INLINE bool strait_cas##bits(uint##bits##_t *p, uint##bits##_t *seen, uint##bits##_t v)                     \
     {                                                                                                                  \
         uint64_t was = *seen;                                                                                          \
-        bool done = strait_model_cas(p, (bits) / 8, &was, v, __ATOMIC_SEQ_CST);                                          \
+        bool done = strait_model_cas(p, (bits) / 8, &was, v, __ATOMIC_SEQ_CST);                                        \
         *seen = (uint##bits##_t)was;                                                                                   \
         return done;                                                                                                   \
     }
