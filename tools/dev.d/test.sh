@@ -7,7 +7,7 @@
 test_order=(unit layout headers process state async fetch shmctl bridge newcomer numa crash model fuzz lint clang asan tsan)
 declare -A test_seconds=(
     [unit]=120 [layout]=60 [headers]=120 [process]=240 [state]=240 [async]=240 [fetch]=240 [shmctl]=120 [bridge]=120
-    [newcomer]=300 [numa]=240 [crash]=300 [model]=180 [fuzz]=120 [lint]=420 [clang]=240 [asan]=420 [tsan]=420
+    [newcomer]=300 [numa]=240 [crash]=300 [model]=180 [fuzz]=300 [lint]=420 [clang]=240 [asan]=420 [tsan]=420
 )
 test_seconds_other=240   # a suite that is not in the list
 test_seconds_all=1440    # altogether: what starts later gets what is left
