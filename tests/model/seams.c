@@ -106,9 +106,9 @@ const char *strait_strerror(int error)
 }
 
 /* lib/await.c: nobody awaits here */
-void strait_await_orphan(struct strait_endpoint *endpoint, const void *handle)
+void strait_await_orphan(struct strait_await *first, const void *handle)
 {
-    (void)endpoint, (void)handle;
+    (void)first, (void)handle;
 }
 
 /* lib/rx_fd.c: nor polls */
