@@ -76,7 +76,7 @@ static int open_one(const struct strait_channel_view *view, uint32_t i, struct s
 
     if (r < 0)
         return r;
-    /* acquire [P2] <- [P1] strait_reply_drop, [P17] end_with, [P18] sweep_worker */
+    /* acquire [P2] <- [P1] strait_reply_drop, [P17] end_with, [P18], [P19] sweep */
     word = strait_load64_acquire(&reply->word);
     if (strait_reply_state(word) != STRAIT_REPLY_FREE)
         return -EAGAIN;
@@ -150,7 +150,7 @@ int strait_reply_accept(const struct strait_channel_view *view, uint64_t token, 
         return -EBADMSG;
     if (check_ring(view, reply, &checked, &slots) < 0)
         return -EPROTO;
-    word = strait_load64_acquire(&reply->word); /* acquire [P4] <- [P3] open_one, [P10] sweep_worker */
+    word = strait_load64_acquire(&reply->word); /* acquire [P4] <- [P3] open_one, [P10] sweep_worker, [P19] sweep */
     do {
         if (!same_generation(word, token))
             return -EPIPE;
@@ -215,6 +215,7 @@ static void sweep_worker(struct strait_reply *reply, uint32_t dead)
             to = word_of(word, 0, STRAIT_REPLY_FREE);
         else
             return;
+        /* seq_cst [P19] -> [P4] strait_reply_accept, [P2] open_one */
     } while (!strait_cas64(&reply->word, &word, to));
 }
 

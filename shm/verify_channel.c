@@ -73,6 +73,7 @@ static void verify_message(struct strait_look *look, const struct ring_look *r, 
 {
     uint64_t head = strait_load64_relaxed(&slot->head);
 
+    /* acquire [I10] alone: a look again; what has moved meanwhile is no finding */
     if (strait_head_bytes(head) > r->end->slot_bytes && strait_load64_acquire(&slot->word) == word)
         strait_look_found(look, STRAIT_RULE_SLOT_LENGTH, &slot->head, strait_head_bytes(head));
 }
@@ -80,8 +81,8 @@ static void verify_message(struct strait_look *look, const struct ring_look *r, 
 static void verify_slot(struct strait_look *look, struct ring_look *r, uint32_t i)
 {
     const struct strait_slot *first = strait_ring_slot(r->end, 0), *slot = strait_ring_slot(r->end, i);
-    uint64_t before = filled(strait_load64_acquire(&first->word));
-    uint64_t word = strait_load64_acquire(&slot->word); /* acquire [I1] <- [R1] strait_ring_commit */
+    uint64_t before = filled(strait_load64_acquire(&first->word)); /* acquire [I11] <- [R1] strait_ring_commit */
+    uint64_t word = strait_load64_acquire(&slot->word);            /* acquire [I1] <- [R1] strait_ring_commit */
     uint64_t after = filled(strait_load64_acquire(&first->word));
     uint64_t owner = word & STRAIT_OWNER_MASK;
     uint32_t state = strait_slot_state(word);
@@ -94,6 +95,7 @@ static void verify_slot(struct strait_look *look, struct ring_look *r, uint32_t 
     }
     if (owned != (owner != STRAIT_LEASE_NONE))
         strait_look_found(look, STRAIT_RULE_SLOT_OWNER, &slot->word, word);
+    /* acquire [I12] alone: as [I10] */
     else if (owned && !strait_look_lease(look, owner) && strait_load64_acquire(&slot->word) == word)
         strait_look_found(look, STRAIT_RULE_SLOT_LEASE, &slot->word, word);
     if (!attempts_possible(word, r->end->flags, r->max_attempts))
@@ -231,6 +233,7 @@ static void verify_reply_word(struct strait_look *look, const struct strait_repl
         strait_look_found(look, STRAIT_RULE_REPLY_STATE, &reply->word, word);
     else if (owned != (owner != STRAIT_LEASE_NONE))
         strait_look_found(look, STRAIT_RULE_REPLY_OWNER, &reply->word, word);
+    /* acquire [I13] alone: as [I10] */
     else if (!known && strait_load64_acquire(&reply->word) == word)
         strait_look_found(look, STRAIT_RULE_REPLY_LEASE, &reply->word, word);
 }

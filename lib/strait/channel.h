@@ -205,7 +205,7 @@ struct strait_claim {
 
 /**
  * Claim a slot and write the message into it; then commit (or abort). Waits as strait_send does; policies that drop the
- * new message answer 1 and give no slot. A claim is owned by this process: if it dies, receivers step over the slot; a
+ * new message answer 1 and give no slot, one that drops the oldest for it answers 0 (it is counted). A claim is owned by this process: if it dies, receivers step over the slot; a
  * claim that is never committed by a living process blocks the receivers. A sole sender has one claim at a time.
  */
 STRAIT_API int strait_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns);

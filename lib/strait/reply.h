@@ -53,8 +53,8 @@ STRAIT_API void strait_reply_release(struct strait_reply_rx *reply, struct strai
 /** Done, or no longer interested: a worker at it gets -EPIPE. Idempotent; never blocks. */
 STRAIT_API void strait_reply_close(struct strait_reply_rx *reply);
 
-/** Request, wait for an answer of one part, close: its length, or as the calls above; -EREMOTEIO the answer is an error
- * part, whose bytes are in `to` (info->bytes long). */
+/** Request, gather the whole answer (all its parts, one behind the other), close: its length, or as the calls above;
+ * -EREMOTEIO the answer is an error part, whose bytes are in `to` (info->bytes long). */
 STRAIT_API int64_t strait_call(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, void *to,
                                uint32_t size, struct strait_msg *info, uint64_t deadline_ns);
 

@@ -40,9 +40,9 @@ struct party {
 };
 
 /* There is no loop here, so nobody awaits a handle that goes. */
-void strait_await_orphan(struct strait_endpoint *endpoint, const void *handle)
+void strait_await_orphan(struct strait_await *first, const void *handle)
 {
-    (void)endpoint, (void)handle;
+    (void)first, (void)handle;
 }
 
 /* Nor has one an fd. */
