@@ -283,7 +283,8 @@ static void a_job_spawned_there_is_awaited_here(UNUSED_STATE)
 static void its_worker_is_killed(UNUSED_STATE)
 {
     struct office *o = shared_new(sizeof *o);
-    uint64_t worst = 0;
+    uint64_t took[5], worst = 0;
+    int in_time = 0;
 
     for (int round = 0; round < 5; round++) {
         struct client c;
@@ -303,15 +304,17 @@ static void its_worker_is_killed(UNUSED_STATE)
         peer_kill(worker);
         died = strait_now_ns();
         CHECK_IS(probe_finish(c.loop, &c.p), -EOWNERDEAD);
-        if (strait_now_ns() - died > worst)
-            worst = strait_now_ns() - died;
+        took[round] = strait_now_ns() - died;
+        in_time += took[round] <= 120 * MS;
+        if (took[round] > worst)
+            worst = took[round];
         strait_reply_close(&c.reply);
         client_close(&c);
     }
     printf("%s: -EOWNERDEAD %llu ms after the death, at worst\n", strait_loop_probe(),
            (unsigned long long)(worst / MS));
-    CHECK(worst <
-          (getenv("STRAIT_LOADED") ? 2000 : 120 + 30) * MS); /* 30 ms for a machine that has other things to do */
+    CHECK(in_time >= 3);      /* a machine with other things to do delays one or two */
+    CHECK(worst < 1000 * MS); /* and none waits as on a channel that has long been quiet */
     shared_free(o, sizeof *o);
 }
 
