@@ -72,8 +72,8 @@ FAULTS = [
     ("sweep: successor not warned", "shm/channel.c", "strait_store32_relaxed(&ring->suspect, 1);", "", "aftermath"),
     ("sweep: bell not swept", "shm/channel.c", "    strait_bell_sweep(&c->readable);", "", "aftermath"),
     ("sweep: dead worker's reply stays BUSY", "shm/reply.c",
-     "    if (strait_reply_owner(word) != dead)\n        return;\n    /* seq_cst [P10]", "    if (word)\n        return;\n    /* seq_cst [P10]",
-     "aftermath"),
+     "        if (strait_reply_owner(word) != dead)\n            return;\n        /* seq_cst [P10]",
+     "        if (word)\n            return;\n        /* seq_cst [P10]", "aftermath"),
     ("sweep: reference kept", "shm/sweep.c", "strait_directory_unrefer(map, i, lease);", "", "aftermath"),
     ("sweep: lease handed out unswept", "shm/sweep.c", "        strait_sweep_objects(map, dead, &what);\n", "", "aftermath"),
     # ---- leases, segments ----

@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include "admin.h"
-#include "await.h"
 #include "endpoint.h"
 #include "lease.h"
-#include "rx_fd.h"
 #include "strait/reply.h"
 #include "sweep.h"
 #include "world.h"
@@ -38,18 +36,6 @@ struct party {
         struct strait_claim part_claim;
     } seats[WORLD_CHANNELS];
 };
-
-/* There is no loop here, so nobody awaits a handle that goes. */
-void strait_await_orphan(struct strait_await *first, const void *handle)
-{
-    (void)first, (void)handle;
-}
-
-/* Nor has one an fd. */
-void strait_rx_fd_close(struct strait_endpoint *endpoint)
-{
-    (void)endpoint;
-}
 
 static struct strait_segment_map template;
 static struct party parties[PARTIES];
