@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../crash/audit.h"
 #include "../crash/explore.h"
@@ -84,6 +86,24 @@ static void leave(struct stage *st, const void *arg, int who)
     strait_detach(my.segment);
 }
 
+/* Who gets a dead one's index gets nothing else of it: a newcomer can lock, and nobody waits for its predecessor. */
+static void join_again(struct stage *st, const struct operation *op)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        my = (struct hands){NULL};
+        bool good = kill_open(st, STRAIT_OPEN_ONLY, op->flavour);
+        good = good && strait_region_lock(my.region[0], STRAIT_NOW) == 0 && strait_region_unlock(my.region[0]) == 0;
+        kill_close();
+        strait_detach(my.segment);
+        _exit(good ? 0 : 1);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        stage_fail(st, VERDICT_LEAKED, "a newcomer cannot lock");
+}
+
 /* Nothing is left of the dead: locks, cells, references, leases. */
 static void epilogue(struct stage *st, const struct operation *op)
 {
@@ -99,6 +119,8 @@ static void epilogue(struct stage *st, const struct operation *op)
         if (r == 1) /* died in, and not looked at by the judge */
             r = 0;
     }
+    if (r >= 0 && op->flavour == READERS)
+        join_again(st, op);
     kill_close();
     if (audit_open(&audit, st)) {
         audit_clean(&audit, st, 1);
