@@ -12,6 +12,13 @@ void bench_histogram_add(struct bench_histogram *h, double ns)
     h->n++;
 }
 
+void bench_histogram_join(struct bench_histogram *h, const struct bench_histogram *other)
+{
+    for (unsigned i = 0; i < BENCH_BUCKETS; i++)
+        h->counts[i] += other->counts[i];
+    h->n += other->n;
+}
+
 double bench_histogram_bucket_ns(unsigned i)
 {
     return exp2((i + 0.5) / BENCH_BUCKETS_PER_OCTAVE);

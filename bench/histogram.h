@@ -15,6 +15,9 @@ struct bench_histogram {
 
 void bench_histogram_add(struct bench_histogram *h, double ns);
 
+/** Adds all samples of `other`. */
+void bench_histogram_join(struct bench_histogram *h, const struct bench_histogram *other);
+
 /** The value below which `share` (0 … 1) of the samples lie; 0 when there are none. */
 double bench_histogram_at(const struct bench_histogram *h, double share);
 

@@ -16,7 +16,9 @@
 
 #define QUICK_ROUNDS 15
 #define FULL_ROUNDS  60
-#define PATIENCE     3    /* times the rounds, to get half of them at one distance */
+#define LEAST_ROUNDS 3
+#define QUICK_NS     (UINT64_C(10) * 1000 * 1000 * 1000) /* of one case, with --quick: then it makes do with LEAST_ROUNDS */
+#define PATIENCE     3                                   /* times the rounds, to get half of them at one distance */
 #define TIME_ALL_NS  2000 /* an operation this slow does not notice two looks at the clock */
 
 size_t bench_stride(size_t bytes)
@@ -208,14 +210,15 @@ static enum bench_place best_place(struct bench_run **runs, unsigned n, unsigned
     return best;
 }
 
-static void alternate(struct bench_run **runs, unsigned n, unsigned rounds)
+static void alternate(struct bench_run **runs, unsigned n, unsigned rounds, uint64_t give_up_ns)
 {
     for (unsigned i = 0; i < n && !bench_interrupted; i++)
         one_piece(runs[i], true);
     for (unsigned round = 0; round < rounds * PATIENCE && !bench_interrupted; round++) {
         unsigned least;
         best_place(runs, n, &least);
-        if (round >= rounds && least >= (rounds + 1) / 2)
+        bool enough = round >= rounds && least >= (rounds + 1) / 2;
+        if (enough || (round >= LEAST_ROUNDS && bench_now_ns() > give_up_ns))
             break;
         if (isatty(STDERR_FILENO))
             fprintf(stderr, "\r  %s: round %u of %u \r", runs[0]->scenario->name, round + 1, rounds);
@@ -228,13 +231,17 @@ static void alternate(struct bench_run **runs, unsigned n, unsigned rounds)
 
 /* ---- rows ---- */
 
+/* Where no distance has pieces of everybody the row is of all its pieces, and says "mixed". */
 static void row_values(struct bench_row *row, const struct bench_run *run, enum bench_place place)
 {
     double value[BENCH_PIECES], line[BENCH_PIECES], cpu[BENCH_PIECES], cpu_rx[BENCH_PIECES];
+    struct bench_histogram all = run->latency[place];
     unsigned n = 0;
+    for (int i = 0; place == BENCH_MIXED && i < BENCH_MIXED; i++)
+        bench_histogram_join(&all, &run->latency[i]);
     for (unsigned i = 0; i < run->pieces_n; i++) {
         const struct bench_piece *p = &run->pieces[i];
-        if (p->place != place)
+        if (p->place != place && place != BENCH_MIXED)
             continue;
         bool worse = row->better == BENCH_HIGHER ? p->value < row->worst : p->value > row->worst;
         row->worst = n == 0 || worse ? p->value : row->worst;
@@ -250,7 +257,7 @@ static void row_values(struct bench_row *row, const struct bench_run *run, enum 
     row->cpu = bench_median(cpu, n);
     row->cpu_rx = bench_median(cpu_rx, n);
     for (unsigned i = 0; i < BENCH_SHARES; i++)
-        row->latency[i] = bench_histogram_at(&run->latency[place], bench_shares[i]);
+        row->latency[i] = bench_histogram_at(&all, bench_shares[i]);
 }
 
 static void add_row(struct bench_results *results, const struct bench_run *run, enum bench_place place)
@@ -280,13 +287,13 @@ static void add_row(struct bench_results *results, const struct bench_run *run, 
     }
 }
 
-static void measure_pieces(struct bench_run **runs, unsigned n, unsigned rounds)
+static void measure_pieces(struct bench_run **runs, unsigned n, unsigned rounds, bool quick)
 {
     for (unsigned i = 0; i < n; i++) {
         if (runs[i]->outcome == BENCH_FINE && bench_workers_start(runs[i]) < 0)
             runs[i]->outcome = BENCH_NOT_RUN;
     }
-    alternate(runs, n, rounds);
+    alternate(runs, n, rounds, quick ? bench_now_ns() + QUICK_NS : UINT64_MAX);
     for (unsigned i = 0; i < n; i++) {
         if (runs[i]->workers)
             bench_workers_stop(runs[i]);
@@ -320,7 +327,7 @@ int bench_case_run(const struct bench_options *o, const struct bench_scenario *s
     if (scenario->measure)
         scenario->measure(runs, n, o->quick);
     else
-        measure_pieces(runs, n, rounds_of(o, setting));
+        measure_pieces(runs, n, rounds_of(o, setting), o->quick);
     enum bench_place place = best_place(runs, n, &least);
     for (unsigned i = 0; i < n; i++) {
         if (!bench_interrupted)

@@ -81,7 +81,7 @@ static void print_latency(const struct bench_row *row)
 static void print_row(const struct bench_results *results, const struct bench_row *row)
 {
     char state[16], value[16], floor[16], best[16];
-    printf("  %-18s", row->name);
+    printf("  %-20s", row->name);
     if (row->outcome != BENCH_FINE) {
         printf(" %s\n", row->why);
         return;
@@ -106,7 +106,10 @@ static void print_title(const struct bench_row *row)
     printf("\n%s · %s · ring of %u", row->scenario, bench_bytes_text(row->bytes, bytes), row->case_depth);
     if (row->line > 0)
         printf(" · %s, the bare line takes %.0f ns there and back", bench_place_name(row->place), row->line);
-    printf("\n  %-18s %7s %7s %9s %5s", "", "depth", "state", row->unit, "±");
+    if (row->line > 0 && row->place == BENCH_MIXED)
+        printf(
+            "\n  RESTLESS: the CPUs moved, or somebody else used them, in nearly every piece; do not trust these rows");
+    printf("\n  %-20s %7s %7s %9s %5s", "", "depth", "state", row->unit, "±");
     if (row->has_latency)
         printf(" %8s %8s %8s", "p50 ns", "p99", "p99.9");
     else
