@@ -4,8 +4,9 @@
 
 #define BENCH_EACH_SCENARIO(X)                                                                                         \
     X(region)                                                                                                          \
-    X(region_hot) X(region_mild) X(snapshot) X(counter) X(counter_shared) X(roundtrip) X(stream) X(large) X(fanin)     \
-        X(fanout) X(wake) X(idle) X(idle_quiet) X(sealed) X(recover) X(recover_quiet) X(spawn) X(ready) X(pending)
+    X(region_hot)                                                                                                      \
+    X(region_mild) X(snapshot) X(counter) X(counter_shared) X(roundtrip) X(stream) X(large) X(fanin) X(fanout) X(wake) \
+        X(idle) X(idle_quiet) X(sealed) X(recover) X(recover_quiet) X(spawn) X(ready) X(pending)
 
 #define DECLARE(symbol) extern const struct bench_scenario bench_scenario_##symbol;
 #define NAME(symbol)    &bench_scenario_##symbol,

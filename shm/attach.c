@@ -2,7 +2,6 @@
 #include "attach.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include "admin.h"
@@ -13,15 +12,16 @@
 
 #define AGAIN 1 /* the file was not, or is no longer, what the name means: start over from open */
 
-static uint32_t allowed_cpus(void)
+/* The machine's, not our own affinity: who is pinned to one CPU may well spin for a peer on another. */
+static uint32_t online_cpus(void)
 {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : (uint32_t)CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (uint32_t)n : 1;
 }
 
 static void settle_in(struct strait_segment_map *map)
 {
-    map->cpus = allowed_cpus();
+    map->cpus = online_cpus();
     map->fence = strait_membarrier_register() < 0;
     if (map->fence)
         /* seq_cst [G3] alone: for strait_mood_mode, whose relaxed look may lag: our own ringers fence in any case */

@@ -24,7 +24,7 @@ struct strait_segment_map {
     int fd; /* administration and probing; never holds a lease. Use strait_segment_fd, which survives closefrom(3) */
     bool writable;
     bool fence;       /* this process is no target of membarrier */
-    uint32_t cpus;    /* that we may run on */
+    uint32_t cpus;    /* online */
     uint32_t lease;   /* ours, 0 = none */
     void *lease_page; /* keeps the lease's file description, and so its lock, as long as the address space */
     uint32_t admin;   /* excludes our own threads from the admin section: 0 free, 1 held, 2 held and wanted */

@@ -29,7 +29,7 @@ static void work_beside_the_loop(UNUSED_STATE)
 
     for (int i = 0; i < 100; i++) {
         probe_init(&p[i]);
-        CHECK_IS(strait_await_blocking(loop, &p[i].a, NULL, add_one, (char *)0 + i, &value[i], soon()), 0);
+        CHECK_IS(strait_await_blocking(loop, &p[i].a, NULL, add_one, (void *)(uintptr_t)i, &value[i], soon()), 0);
     }
     loop_finish(loop);
     for (int i = 0; i < 100; i++) {

@@ -105,8 +105,10 @@ test_variant() { # VARIANT SUITE...: build, then run the short form
 }
 
 test_lint() {
-    lint_run "${lint_checks[@]}"
-    test_count $((${#lint_checks[@]} - ${#lint_failed[@]})) ${#lint_failed[@]} 0
+    local checks=("${lint_checks[@]/tidy/}") # the analyser takes minutes: it is part of `lint`, not of `test`
+    mapfile -t checks < <(printf '%s\n' "${checks[@]}" | grep .)
+    lint_run "${checks[@]}"
+    test_count $((${#checks[@]} - ${#lint_failed[@]})) ${#lint_failed[@]} 0
     local check
     for check in "${lint_failed[@]}"; do
         test_note "FAILED lint $check; again: tools/dev lint $check"
