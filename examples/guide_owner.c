@@ -26,7 +26,7 @@ static void visit(int i)
 
     must(strait_tx_open(segment, "events", NULL, &tx));
     for (int n = 0; n < 3000; n++) {
-        uint32_t event = i == 0 ? (n % 2 ? SHUT : OPEN) : COIN;
+        uint32_t event = (uint32_t)(i == 0 ? (n % 2 ? SHUT : OPEN) : COIN);
         must(strait_send(tx, &event, sizeof event, STRAIT_FOREVER));
     }
     strait_tx_close(tx);

@@ -74,7 +74,8 @@ test_meson() { # VARIANT SECONDS SUITE...
     mapfile -t wrapper < <(test_wrapper "$1")
     [[ $1 != ?san ]] || slower=4
     # without halt_on_error, undefined behaviour is printed and the test passes
-    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+    # die_after_fork: a worker forked by a program with threads may start threads of its own
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TSAN_OPTIONS=die_after_fork=0 \
         timeout --kill-after=15 "$seconds" "${wrapper[@]}" meson test -C "$dir" --no-rebuild --print-errorlogs \
         --logbase "$group" --timeout-multiplier "$slower" "${suites[@]}" </dev/null || status=$?
     { read -r -a counts && mapfile -t notes; } < <(python3 "$top/tools/dev.d/tally.py" count "$log" "$dir")
