@@ -112,7 +112,8 @@ STRAIT_API int strait_channel_shut(struct strait_segment *segment, const char *n
 /** Take the name away; the memory goes with the last handle, by close or by death. 0, -ENOENT, -ETIMEDOUT, -ECHILD. */
 STRAIT_API int strait_channel_unlink(struct strait_segment *segment, const char *name);
 
-/** Keep a channel open without sending or receiving (a supervisor whose workers restart). */
+/** Keep a channel open without sending or receiving (a supervisor whose workers restart), until unhold. 0, -ENOENT, else as
+ * strait_tx_open. */
 struct strait_hold;
 STRAIT_API int strait_channel_hold(struct strait_segment *segment, const char *name, struct strait_hold **hold);
 STRAIT_API void strait_channel_unhold(struct strait_hold *hold);

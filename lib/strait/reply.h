@@ -85,7 +85,7 @@ STRAIT_API int strait_answer_accept(struct strait_rx *rx, const struct strait_ms
 STRAIT_API int strait_answer_send(struct strait_answer *answer, uint16_t tag, uint16_t flags, const void *data,
                                   uint32_t bytes, uint64_t deadline_ns);
 
-/** Write a part in place: claim, then commit. */
+/** Write a part in place: claim, then commit. As strait_answer_send; until the commit, nobody sees it. */
 STRAIT_API int strait_answer_claim(struct strait_answer *answer, struct strait_claim *claim, uint64_t deadline_ns);
 STRAIT_API int strait_answer_commit(struct strait_answer *answer, struct strait_claim *claim, uint16_t tag,
                                     uint16_t flags, uint32_t bytes);

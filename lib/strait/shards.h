@@ -28,6 +28,7 @@ STRAIT_API void strait_shards_close(struct strait_shards *shards);
 /** Take the name away; as strait_region_unlink. */
 STRAIT_API int strait_shards_unlink(struct strait_segment *segment, const char *name);
 
+/** How many shards there are. Any thread; never blocks. */
 STRAIT_API uint32_t strait_shards_count(const struct strait_shards *shards);
 
 /** The shard that a key of `bytes` bytes belongs to: the same in every process and build of this layout. Never NULL. */
