@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads behind strait/blocking.h, and the cell that each future is. */
-#include "strait/blocking.h"
-
+/* The threads behind strait/blocking.h: a queue, a bounded crowd that works it off, and the cells that futures are. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +8,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "future.h"
 #include "mutex.h"
 
 #define PAGE            4096
@@ -17,25 +16,6 @@
 #define THREADS_MOST    1024
 #define FUTURES_DEFAULT 1024
 #define FUTURES_MOST    (UINT32_C(1) << 20)
-#define SPIN_NS         15000 /* about what a sleep costs */
-#define SPIN_PER_LOOK   16    /* pauses between looks at the clock */
-
-/* One cell. `lock` guards what follows it, up to the blank line; the rest belongs to who spawns, then to who runs. */
-struct strait_future {
-    uint32_t lock;
-    uint32_t ready;    /* 1: the value is stored. Written under the lock, read without it, slept on */
-    uint32_t sleepers; /* on ready */
-    uint8_t refs;      /* the handle's and the thread's: 2, 1, 0 */
-    bool taken;
-    void *value;
-    void (*drop)(void *value); /* of a detached future */
-    struct strait_waker waker;
-
-    void *(*fn)(void *arg);
-    void *arg;
-    struct strait_blocking *pool;
-    struct strait_future *next; /* queue or free list; the pool's lock */
-};
 
 /* `lock` guards everything that changes. */
 struct strait_blocking {
@@ -57,15 +37,6 @@ static _Thread_local struct strait_blocking *mine; /* the pool that this thread 
 static uint32_t own_lock;
 static struct strait_blocking *own; /* the process's pool; own_lock */
 
-static const struct strait_waker nobody;
-
-/* Runs with no lock held: it is the user's code. */
-static void waker_drop(const struct strait_waker *w)
-{
-    if (w->drop)
-        w->drop(w->data);
-}
-
 /* ---- cells ---- */
 
 static void pool_free(struct strait_blocking *p)
@@ -76,7 +47,7 @@ static void pool_free(struct strait_blocking *p)
     free(p);
 }
 
-static void cell_give_back(struct strait_future *f)
+void strait_future_free(struct strait_future *f)
 {
     struct strait_blocking *p = f->pool;
     bool last;
@@ -99,42 +70,11 @@ static struct strait_future *cell_take(struct strait_blocking *p, void *(*fn)(vo
         return NULL;
     p->free = f->next;
     p->out++;
-    *f = (struct strait_future){.refs = held ? 2 : 1, .fn = fn, .arg = arg, .pool = p};
+    *f = (struct strait_future){.refs = held ? 2 : 1, .fn = fn, .arg = arg, .pool = p, .alive = p->alive};
     return f;
 }
 
 /* ---- threads ---- */
-
-/* Store the value, move the waker out, release; only then wake: the waker may take the lock again. */
-static void finish(struct strait_future *f, void *value)
-{
-    struct strait_waker waker;
-    void (*drop)(void *);
-    uint32_t sleepers;
-    bool last;
-
-    strait_mutex_lock(&f->lock);
-    f->value = value;
-    strait_store32_release(&f->ready, 1); /* release [Y1] -> [Y2] spin_until_ready: the look before the lock */
-    waker = f->waker;
-    f->waker = nobody;
-    sleepers = f->sleepers;
-    drop = f->drop;
-    strait_mutex_unlock(&f->lock);
-
-    if (sleepers)
-        strait_futex_wake(&f->ready, UINT32_MAX);
-    if (waker.wake)
-        waker.wake(waker.data);
-    if (drop)
-        drop(value);
-    /* our reference kept the cell from being used anew while we woke */
-    strait_mutex_lock(&f->lock);
-    last = --f->refs == 0;
-    strait_mutex_unlock(&f->lock);
-    if (last)
-        cell_give_back(f);
-}
 
 /* Under the lock: the next piece of work, or NULL when the pool closes and the queue is empty. */
 static struct strait_future *next_work(struct strait_blocking *p)
@@ -168,7 +108,7 @@ static void *work(void *arg)
     strait_mutex_lock(&p->lock);
     while ((f = next_work(p)) != NULL) {
         strait_mutex_unlock(&p->lock);
-        finish(f, f->fn(f->arg));
+        strait_future_finish(f, f->fn(f->arg));
         strait_mutex_lock(&p->lock);
     }
     p->live--;
@@ -390,110 +330,4 @@ int strait_spawn_blocking(struct strait_blocking *pool, void *(*fn)(void *), voi
     if (r == 0 && future)
         *future = f;
     return r;
-}
-
-/* ---- take the value ---- */
-
-/* Under the cell's lock. */
-static int take(struct strait_future *f, void **value)
-{
-    if (f->taken)
-        return -ENODATA;
-    if (!f->ready)
-        return STRAIT_PENDING;
-    f->taken = true;
-    *value = f->value;
-    return STRAIT_READY;
-}
-
-int strait_future_poll(struct strait_future *f, const struct strait_waker *waker, void **value)
-{
-    struct strait_waker old = nobody;
-    int r;
-
-    if (*f->pool->alive == 0)
-        return -ECHILD;
-    strait_mutex_lock(&f->lock);
-    r = take(f, value);
-    if (r == STRAIT_PENDING) {
-        old = f->waker;
-        f->waker = waker ? *waker : nobody;
-    }
-    strait_mutex_unlock(&f->lock);
-    waker_drop(&old); /* after the release: it may be the last reference to something that locks */
-    return r;
-}
-
-/* On one CPU the value cannot come while we spin. */
-static bool spinning_helps(void)
-{
-    static uint32_t cpus;
-
-    if (strait_load32_relaxed(&cpus) == 0)
-        strait_store32_relaxed(&cpus, (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
-    return strait_load32_relaxed(&cpus) > 1;
-}
-
-static void spin_until_ready(const struct strait_future *f, uint64_t deadline_ns)
-{
-    uint64_t until = strait_after_ns(SPIN_NS);
-
-    if (!spinning_helps())
-        return;
-    if (until > deadline_ns)
-        until = deadline_ns;
-    do {
-        for (int i = 0; i < SPIN_PER_LOOK; i++) {
-            if (strait_load32_acquire(&f->ready)) /* acquire [Y2] <- [Y1] finish */
-                return;
-            strait_pause();
-        }
-    } while (strait_now_ns() < until);
-}
-
-int strait_future_wait(struct strait_future *f, void **value, uint64_t deadline_ns)
-{
-    int r, slept = 0;
-
-    if (*f->pool->alive == 0)
-        return -ECHILD;
-    if (deadline_ns != STRAIT_NOW)
-        spin_until_ready(f, deadline_ns);
-    strait_mutex_lock(&f->lock);
-    while ((r = take(f, value)) == STRAIT_PENDING && deadline_ns != STRAIT_NOW && slept != -ETIMEDOUT &&
-           slept != -EINTR) {
-        f->sleepers++;
-        strait_mutex_unlock(&f->lock);
-        slept = strait_futex_wait(&f->ready, 0, deadline_ns);
-        strait_mutex_lock(&f->lock);
-        f->sleepers--;
-    }
-    strait_mutex_unlock(&f->lock);
-    if (r == STRAIT_READY)
-        return 0;
-    return r < 0 ? r : deadline_ns == STRAIT_NOW ? -EAGAIN : slept;
-}
-
-void strait_future_detach(struct strait_future *f, void (*drop)(void *value))
-{
-    struct strait_waker old;
-    void *value = NULL;
-    bool last, mine_to_drop;
-
-    if (f == NULL || *f->pool->alive == 0)
-        return;
-    strait_mutex_lock(&f->lock);
-    old = f->waker;
-    f->waker = nobody;
-    mine_to_drop = f->ready && !f->taken;
-    value = f->value;
-    if (!f->ready)
-        f->drop = drop;
-    last = --f->refs == 0;
-    strait_mutex_unlock(&f->lock);
-    waker_drop(&old);
-    if (mine_to_drop && drop)
-        drop(value);
-    if (last)
-        cell_give_back(f);
 }
