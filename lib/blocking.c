@@ -17,13 +17,14 @@
 #define FUTURES_DEFAULT 1024
 #define FUTURES_MOST    (UINT32_C(1) << 20)
 
-/* `lock` guards everything that changes. */
+/* `lock` guards everything that changes, but for `spin`. */
 struct strait_blocking {
     uint32_t *alive; /* a page that a fork wipes: 1 here, 0 in children */
     uint32_t lock;
     uint32_t bell;                /* futex of idle threads, raised when there is work */
     uint32_t live;                /* threads that have not left; futex of who shuts down */
-    uint32_t idle, queued;        /* threads asleep at the bell; futures in the queue */
+    uint32_t idle, rung;          /* threads asleep at the bell, not rung for; those rung for that have not come yet */
+    uint32_t queued;              /* futures in the queue */
     uint32_t started, threads;    /* ever, at most */
     uint32_t out;                 /* cells in use */
     bool closing, joined, orphan; /* refuses work; threads are joined; destroyed, freed with the last cell */
@@ -31,6 +32,7 @@ struct strait_blocking {
     size_t stack_bytes;
     struct strait_future *cells;
     pthread_t *ids;
+    struct strait_spin spin;
 };
 
 static _Thread_local struct strait_blocking *mine; /* the pool that this thread works for */
@@ -70,7 +72,8 @@ static struct strait_future *cell_take(struct strait_blocking *p, void *(*fn)(vo
         return NULL;
     p->free = f->next;
     p->out++;
-    *f = (struct strait_future){.refs = held ? 2 : 1, .fn = fn, .arg = arg, .pool = p, .alive = p->alive};
+    *f = (struct strait_future){
+        .refs = held ? 2 : 1, .fn = fn, .arg = arg, .pool = p, .alive = p->alive, .spin = &p->spin};
     return f;
 }
 
@@ -88,7 +91,10 @@ static struct strait_future *next_work(struct strait_blocking *p)
         strait_mutex_unlock(&p->lock);
         strait_futex_wait(&p->bell, seen, STRAIT_FOREVER);
         strait_mutex_lock(&p->lock);
-        p->idle--;
+        if (p->rung) /* whosever it was: as many as sleep are counted */
+            p->rung--;
+        else
+            p->idle--;
     }
     if (f) {
         p->first = f->next;
@@ -287,7 +293,7 @@ int strait_blocking_destroy(struct strait_blocking *p)
 /* Under the lock. A thread for it if those asleep are too few; *wake: one of them is to be woken. */
 static int enqueue(struct strait_blocking *p, struct strait_future *f, bool *wake)
 {
-    if (p->queued + 1 > p->idle && p->started < p->threads) {
+    if (p->queued + 1 > p->idle + p->rung && p->started < p->threads) {
         int r = start_thread(p);
         if (r < 0 && p->started == 0)
             return -EAGAIN;
@@ -296,7 +302,11 @@ static int enqueue(struct strait_blocking *p, struct strait_future *f, bool *wak
     *p->last = f;
     p->last = &f->next;
     p->queued++;
-    *wake = p->idle > 0;
+    *wake = p->idle > 0; /* one sleep costs one wake: a thread on its way takes all that it finds */
+    if (*wake) {
+        p->idle--;
+        p->rung++;
+    }
     p->bell++;
     return 0;
 }

@@ -7,8 +7,11 @@
 
 #include "mutex.h"
 
-#define SPIN_NS       15000 /* about what a sleep costs */
-#define SPIN_PER_LOOK 16    /* pauses between looks at the clock */
+#define SPIN_MOST_NS  60000 /* two wakes of halted CPUs: the thread's, which takes as long, and ours, which we save */
+#define SPIN_LEAST_NS 1000
+#define SPIN_PER_LOOK 16 /* pauses between looks at the clock */
+#define MISSES        3  /* in a row, until spinning counts as hopeless */
+#define RETRY_EVERY   64 /* hopeless waits */
 
 static const struct strait_waker nobody;
 
@@ -19,33 +22,38 @@ static void waker_drop(const struct strait_waker *w)
         w->drop(w->data);
 }
 
-/* Store the value, move the waker out, release; only then wake: the waker may take the lock again. */
+/* Store the value, move the waker out, release; only then wake: the waker may take the lock again. Where there is nobody to
+ * tell, the thread lets go of the cell right there. */
 void strait_future_finish(struct strait_future *f, void *value)
 {
     struct strait_waker waker;
     void (*drop)(void *);
     uint32_t sleepers;
-    bool last;
+    bool tell, last;
 
     strait_mutex_lock(&f->lock);
     f->value = value;
-    strait_store32_release(&f->ready, 1); /* release [Y1] -> [Y2] spin_until_ready: the look before the lock */
+    strait_store32_release(&f->ready, 1); /* release [Y1] -> [Y2] is_ready: the look before the lock */
     waker = f->waker;
     f->waker = nobody;
-    sleepers = f->sleepers;
     drop = f->drop;
+    sleepers = f->sleepers;
+    tell = sleepers || waker.wake || drop;
+    last = !tell && --f->refs == 0;
     strait_mutex_unlock(&f->lock);
 
-    if (sleepers)
-        strait_futex_wake(&f->ready, UINT32_MAX);
-    if (waker.wake)
-        waker.wake(waker.data);
-    if (drop)
-        drop(value);
-    /* our reference kept the cell from being used anew while we woke */
-    strait_mutex_lock(&f->lock);
-    last = --f->refs == 0;
-    strait_mutex_unlock(&f->lock);
+    if (tell) {
+        if (sleepers)
+            strait_futex_wake(&f->ready, UINT32_MAX);
+        if (waker.wake)
+            waker.wake(waker.data);
+        if (drop)
+            drop(value);
+        /* our reference kept the cell from being used anew while we told */
+        strait_mutex_lock(&f->lock);
+        last = --f->refs == 0;
+        strait_mutex_unlock(&f->lock);
+    }
     if (last)
         strait_future_free(f);
 }
@@ -82,31 +90,58 @@ int strait_future_poll(struct strait_future *f, const struct strait_waker *waker
     return r;
 }
 
-/* On one CPU the value cannot come while we spin. */
-static bool spinning_helps(void)
-{
-    static uint32_t cpus;
+/* ---- wait ---- */
 
-    if (strait_load32_relaxed(&cpus) == 0)
-        strait_store32_relaxed(&cpus, (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
-    return strait_load32_relaxed(&cpus) > 1;
+static uint32_t cpus(void)
+{
+    static uint32_t n;
+
+    if (strait_load32_relaxed(&n) == 0)
+        strait_store32_relaxed(&n, (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
+    return strait_load32_relaxed(&n);
 }
 
-static void spin_until_ready(const struct strait_future *f, uint64_t deadline_ns)
+/* Stored, and the thread out of our way: it holds the lock a moment longer, and who meets it there would sleep. */
+static bool is_ready(const struct strait_future *f)
 {
-    uint64_t until = strait_after_ns(SPIN_NS);
+    return strait_load32_acquire(&f->ready) && /* acquire [Y2] <- [Y1] strait_future_finish */
+           strait_load32_relaxed(&f->lock) == 0;
+}
 
-    if (!spinning_helps())
-        return;
+/* Where spinning keeps failing (long jobs, or the thread needs this very CPU) it is tried in full only now and then. */
+static uint64_t spin_budget(struct strait_spin *spin)
+{
+    uint32_t waits = strait_load32_relaxed(&spin->waits) + 1;
+
+    strait_store32_relaxed(&spin->waits, waits);
+    return strait_load32_relaxed(&spin->misses) < MISSES || waits % RETRY_EVERY == 0 ? SPIN_MOST_NS : SPIN_LEAST_NS;
+}
+
+static void spin_for(const struct strait_future *f, uint64_t budget_ns, uint64_t deadline_ns)
+{
+    uint64_t until = strait_after_ns(budget_ns);
+    bool ready = false;
+
     if (until > deadline_ns)
         until = deadline_ns;
     do {
-        for (int i = 0; i < SPIN_PER_LOOK; i++) {
-            if (strait_load32_acquire(&f->ready)) /* acquire [Y2] <- [Y1] strait_future_finish */
-                return;
+        for (int i = 0; i < SPIN_PER_LOOK && !ready; i++) {
             strait_pause();
+            ready = is_ready(f);
         }
-    } while (strait_now_ns() < until);
+    } while (!ready && strait_now_ns() < until);
+    if (ready)
+        strait_store32_relaxed(&f->spin->misses, 0);
+    else if (budget_ns == SPIN_MOST_NS)
+        strait_store32_relaxed(&f->spin->misses, strait_load32_relaxed(&f->spin->misses) + 1);
+}
+
+/* All but one CPU may spin: one must be left for the thread. */
+static void spin_until_ready(const struct strait_future *f, uint64_t deadline_ns)
+{
+    if (strait_add32_relaxed(&f->spin->spinners, 1) + 1 < cpus())
+        spin_for(f, spin_budget(f->spin), deadline_ns);
+    strait_add32_relaxed(&f->spin->spinners, UINT32_MAX);
 }
 
 int strait_future_wait(struct strait_future *f, void **value, uint64_t deadline_ns)
@@ -115,7 +150,7 @@ int strait_future_wait(struct strait_future *f, void **value, uint64_t deadline_
 
     if (*f->alive == 0)
         return -ECHILD;
-    if (deadline_ns != STRAIT_NOW)
+    if (deadline_ns != STRAIT_NOW && !is_ready(f))
         spin_until_ready(f, deadline_ns);
     strait_mutex_lock(&f->lock);
     while ((r = take(f, value)) == STRAIT_PENDING && deadline_ns != STRAIT_NOW && slept != -ETIMEDOUT &&

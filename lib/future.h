@@ -5,6 +5,13 @@
 
 #include "strait/blocking.h"
 
+/* What the waits for a pool's futures learn from each other. Hints: an update that is lost does no harm. */
+struct strait_spin {
+    uint32_t spinners; /* threads that spin right now; exact */
+    uint32_t misses;   /* full spins in a row that ended in a sleep */
+    uint32_t waits;
+};
+
 /* One cell. `lock` guards what follows it, up to the blank line; the rest belongs to who spawns, then to who runs. */
 struct strait_future {
     uint32_t lock;
@@ -20,6 +27,7 @@ struct strait_future {
     void *arg;
     struct strait_blocking *pool;
     const uint32_t *alive;      /* the pool's: 0 in a forked child */
+    struct strait_spin *spin;   /* likewise */
     struct strait_future *next; /* queue or free list; the pool's lock */
 };
 

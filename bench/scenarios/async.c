@@ -2,7 +2,6 @@
 /*
  * What waiting costs inside one process:
  *
- *   spawn     work handed to a thread and its value back; the floor is a condition variable each way
  *   ready     a poll on a future whose value is there; the floor locks and unlocks a pthread mutex
  *   pending   one completion in a loop where so many other ops are asleep
  *
@@ -22,7 +21,6 @@
 
 #define ROUNDS_QUICK 20
 #define ROUNDS_FULL  100
-#define TRIPS        200   /* there and back, in a batch */
 #define POLLS        20000 /* likewise */
 #define COMPLETIONS  500   /* likewise */
 #define MANY         10000
@@ -35,39 +33,18 @@ static void must(int r, const char *what)
     exit(3);
 }
 
-/* ---- spawn ---- */
+/* ---- ready ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t asked = PTHREAD_COND_INITIALIZER, answered = PTHREAD_COND_INITIALIZER;
-static unsigned asks, answers;
 
-static void *answer(void *arg)
+static double mutex_ns(void)
 {
-    pthread_mutex_lock(&lock);
-    for (;;) {
-        while (asks == answers)
-            pthread_cond_wait(&asked, &lock);
-        answers = asks;
-        pthread_cond_signal(&answered);
-    }
-    return arg;
-}
-
-static double condvar_ns(void)
-{
-    static pthread_t thread;
-    if (!thread)
-        must(-pthread_create(&thread, NULL, answer, NULL), "pthread_create");
-    uint64_t start = bench_now_ns();
-    for (int i = 0; i < TRIPS; i++) {
+    uint64_t start = bench_ticks();
+    for (int i = 0; i < POLLS; i++) {
         pthread_mutex_lock(&lock);
-        asks++;
-        pthread_cond_signal(&asked);
-        while (asks != answers)
-            pthread_cond_wait(&answered, &lock);
         pthread_mutex_unlock(&lock);
     }
-    return (double)(bench_now_ns() - start) / TRIPS;
+    return bench_to_ns(bench_ticks() - start) / POLLS;
 }
 
 static void *nothing(void *arg)
@@ -82,69 +59,6 @@ static struct strait_blocking *pool(void)
     if (!made)
         must(strait_blocking_create(&made, &one), "strait_blocking_create");
     return made;
-}
-
-static double spawn_ns(void)
-{
-    uint64_t start = bench_now_ns();
-    for (int i = 0; i < TRIPS; i++) {
-        struct strait_future *f;
-        void *value;
-        must(strait_spawn_blocking(pool(), nothing, NULL, &f), "strait_spawn_blocking");
-        must(strait_future_wait(f, &value, STRAIT_FOREVER), "strait_future_wait");
-        strait_future_detach(f, NULL);
-    }
-    return (double)(bench_now_ns() - start) / TRIPS;
-}
-
-struct sleeper {
-    pthread_mutex_t lock;
-    pthread_cond_t woken;
-    bool rung;
-};
-
-static void ring(void *data)
-{
-    struct sleeper *s = data;
-    pthread_mutex_lock(&s->lock);
-    s->rung = true;
-    pthread_cond_signal(&s->woken);
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* The waiter does not spin: it leaves a waker and sleeps. */
-static double spawn_asleep_ns(void)
-{
-    struct sleeper s = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-    const struct strait_waker waker = {ring, NULL, &s};
-    uint64_t start = bench_now_ns();
-    for (int i = 0; i < TRIPS; i++) {
-        struct strait_future *f;
-        void *value;
-        s.rung = false;
-        must(strait_spawn_blocking(pool(), nothing, NULL, &f), "strait_spawn_blocking");
-        if (strait_future_poll(f, &waker, &value) == STRAIT_PENDING) {
-            pthread_mutex_lock(&s.lock);
-            while (!s.rung)
-                pthread_cond_wait(&s.woken, &s.lock);
-            pthread_mutex_unlock(&s.lock);
-            must(strait_future_poll(f, NULL, &value), "strait_future_poll");
-        }
-        strait_future_detach(f, NULL);
-    }
-    return (double)(bench_now_ns() - start) / TRIPS;
-}
-
-/* ---- ready ---- */
-
-static double mutex_ns(void)
-{
-    uint64_t start = bench_ticks();
-    for (int i = 0; i < POLLS; i++) {
-        pthread_mutex_lock(&lock);
-        pthread_mutex_unlock(&lock);
-    }
-    return bench_to_ns(bench_ticks() - start) / POLLS;
 }
 
 /* A batch of futures that are ready, each polled once: the poll that takes the value. */
@@ -276,15 +190,11 @@ struct contender {
     static const struct bench_peer symbol = {                                                                          \
         .name = its_name, .what = its_what, .flags = BENCH_OTHER | (its_flags), .own = &symbol##_own}
 
-CONTENDER(condvar, "condvar", "a condition variable each way, both asleep", condvar_ns, BENCH_FLOOR);
-CONTENDER(spawn_asleep, "strait-spawn-asleep", "spawn, poll with a waker, sleep", spawn_asleep_ns, BENCH_OURS);
-CONTENDER(spawn, "strait-spawn", "spawn, wait, which spins first", spawn_ns, BENCH_OURS);
 CONTENDER(mutex, "mutex", "lock and unlock a pthread mutex", mutex_ns, BENCH_FLOOR);
 CONTENDER(polled, "strait-poll", "the poll that takes the value", poll_ns, BENCH_OURS);
 CONTENDER(with_hundred, "strait-100", "100 ops asleep", hundred_ns, BENCH_OURS);
 CONTENDER(with_many, "strait-10000", "10,000 ops asleep", many_ns, BENCH_OURS);
 
-static const struct bench_peer *const spawn_peers[] = {&condvar, &spawn_asleep, &spawn, NULL};
 static const struct bench_peer *const ready_peers[] = {&mutex, &polled, NULL};
 static const struct bench_peer *const pending_peers[] = {&with_hundred, &with_many, NULL};
 
@@ -332,6 +242,5 @@ static const struct bench_case cases[] = {{.bytes = 8}};
         .measure = measure,                                                                                            \
     }
 
-SCENARIO(spawn, "work handed to a thread, and its value back", "condvar");
 SCENARIO(ready, "a poll on a future whose value is there", "mutex");
 SCENARIO(pending, "one completion in a loop with others asleep", "strait-100");

@@ -3,17 +3,11 @@
  * From the send to the moment a sleeping receiver has its message. The receiver is truly asleep: the sender asks
  * /proc for its state before every message, and lets it rest a little longer.
  */
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
+#include "../asleep.h"
 #include "../bench.h"
 #include "../clock.h"
 #include "../payload.h"
 #include "../worker.h"
-
-#define REST_NS 20000 /* after it is seen asleep */
 
 static void roles(const struct bench_run *run, unsigned role, int *tx_channel, int *rx_channel)
 {
@@ -21,45 +15,20 @@ static void roles(const struct bench_run *run, unsigned role, int *tx_channel, i
     *(role == 0 ? tx_channel : rx_channel) = 0;
 }
 
-static int open_stat(pid_t pid)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static bool asleep(int stat)
-{
-    char text[256];
-    ssize_t n = pread(stat, text, sizeof text - 1, 0);
-    if (n <= 0)
-        return false;
-    text[n] = 0;
-    const char *after_name = strrchr(text, ')');
-    return after_name && after_name[1] == ' ' && after_name[2] == 'S';
-}
-
-static void rest(uint64_t ns)
-{
-    uint64_t end = bench_ticks() + bench_to_ticks(ns);
-    while (bench_ticks() < end)
-        ;
-}
-
 /* Messages carry the tick of their sending; a stop ends the piece. The sleeper's `messages` tells what it has had. */
 static void waker(struct bench_worker *w)
 {
     const struct bench_report *sleeper = &w->run->control->reports[1];
     bool sleeps = w->run->peer->flags & BENCH_SLEEPS;
-    int stat = open_stat((pid_t)sleeper->pid);
+    int stat = bench_asleep_open((pid_t)sleeper->pid);
     uint64_t sent = 0, end = bench_ticks() + w->piece_ticks;
     for (bool last = false; !last;) {
         last = bench_ticks() >= end;
         while (__atomic_load_n(&sleeper->messages, __ATOMIC_ACQUIRE) != sent)
             ;
-        while (sleeps && !asleep(stat))
+        while (sleeps && !bench_asleep(stat))
             ;
-        rest(REST_NS);
+        bench_rest(BENCH_REST_NS);
         sent++;
         w->run->peer->send_one(w, last ? BENCH_STOP : bench_ticks());
     }
