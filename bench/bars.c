@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bars. A row says: our competitor `subject`, in that case, divided by the best of the rows in `against` (or its
- * plain value, or its worst piece by its median), must be at most or at least so much; and how far it would be splendid.
+ * The bars. A row says: our competitor `subject`, in that case, divided by the best of the rows in `against` (GAIN: how
+ * many times as good as that, whichever way good lies; or its plain value, or its worst piece by its median), must be at most or at least so much; and how far it would be splendid.
  */
 #include "bars.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum bar_kind { RATIO, VALUE, WORST };
+enum bar_kind { RATIO, GAIN, VALUE, WORST };
 enum bar_sense { AT_MOST, AT_LEAST };
 
 struct bar {
@@ -49,6 +49,14 @@ static const struct bar bars[] = {
     {"spawn", 8, 0, "strait-spawn", RATIO, AT_MOST, 0.7, 0.5, "condvar"},
     {"ready", 8, 0, "strait-poll", VALUE, AT_MOST, 20.0, 10.0, NULL},
     {"pending", 8, 0, "strait-10000", RATIO, AT_MOST, 1.5, 1.1, "strait-100"},
+    {"region", 64, 0, "strait-region", RATIO, AT_MOST, 0.45, 0.35, "pthread-robust"},
+    {"region_hot", 64, 0, "strait-region", GAIN, AT_LEAST, 1.2, 1.5, "pthread-robust"},
+    {"region_mild", 64, 0, "strait-region", GAIN, AT_LEAST, 0.95, 1.0, "pthread-robust"},
+    {"snapshot", 64, 0, "strait-snapshot", GAIN, AT_LEAST, 4.0, 6.0, "pthread-rwlock"},
+    {"snapshot", 256, 0, "strait-snapshot", GAIN, AT_LEAST, 2.0, 4.0, "pthread-rwlock"},
+    {"snapshot", 1024, 0, "strait-snapshot", GAIN, AT_LEAST, 1.2, 2.0, "pthread-rwlock"},
+    {"counter", 8, 0, "strait-counter", RATIO, AT_MOST, 1.05, 0.5, "fetch_add"},
+    {"counter_shared", 8, 0, "strait-counter", GAIN, AT_LEAST, 10.0, 20.0, "fetch_add"},
     {"idle", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 1.5, 0, NULL},
     {"idle-quiet", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 0.3, 0.1, NULL},
     {"fanin", 64, 0, "strait-lanes", RATIO, AT_LEAST, 8.0, 12.0, KERNEL},
@@ -129,7 +137,9 @@ static struct sight look(const struct bench_results *results, const struct bench
         snprintf(s.missing, sizeof s.missing, "%s", bar->subject);
     if (!subject || (bar->against && !s.other))
         return s;
-    s.value = bar->kind == RATIO ? bench_ratio(subject, s.other) : subject->value;
+    s.value = s.other ? bench_ratio(subject, s.other) : subject->value;
+    if (bar->kind == GAIN && subject->better == BENCH_LOWER && s.value > 0)
+        s.value = 1 / s.value;
     if (bar->kind == WORST)
         s.value = subject->value > 0 ? subject->worst / subject->value : 0;
     s.verdict = judge(bar, s.value);
@@ -146,7 +156,8 @@ static void print_bar(const struct bench_results *results, const struct bench_ro
 {
     static const char *const verdicts[] = {"ok", "ok, and the stretch", "MISSED", "not judged"};
     struct sight s = look(results, like, bar);
-    const char *what = bar->kind == WORST ? "of its median" : bar->kind == VALUE ? like->unit : "x ";
+    static const char *const units[] = {[RATIO] = "x ", [GAIN] = "x as good as ", [WORST] = "of its median"};
+    const char *what = bar->kind == VALUE ? like->unit : units[bar->kind];
     printf("  bar: %-20s %s %.4g %s%s", bar->subject, bar->sense == AT_MOST ? "<=" : ">=", bar->bar, what,
            s.other ? s.other->name : "");
     if (bar->stretch > 0)

@@ -141,6 +141,8 @@ struct bench_run {
     size_t state_bytes; /* likewise */
     enum bench_outcome outcome;
     char why[BENCH_WORDS];
+    char note[48]; /* a figure beside the value, for the row's end; empty = none */
+    double even;   /* contended locks: sum of how even the batches were */
     /* the harness's side of the workers */
     struct bench_control *control;
     unsigned workers;
@@ -190,6 +192,7 @@ struct bench_scenario {
     uint64_t piece_ns; /* 0 = 15 ms */
     unsigned producers, consumers, channels;
     bool crowded;                          /* more processes than CPUs: not pinned while a piece runs */
+    const char *setting;                   /* no ring: what is shared, how often it is written, who runs where */
     bool fixed;                            /* takes neither --size nor --depth */
     bool latency;                          /* p50, p99, p99.9 mean something here */
     const struct bench_peer *const *peers; /* its own competitors; NULL = bench_peers */

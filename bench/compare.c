@@ -20,9 +20,11 @@ struct tally {
 static void print_change(const struct bench_row *a, const struct bench_row *b, double change, bool better)
 {
     char bytes[BENCH_TEXT];
-    printf("  %-6s %-12s %-8s ring %-6u %-20s %9.4g -> %-9.4g %-10s %+5.1f %%\n", better ? "better" : "WORSE",
-           a->scenario, bench_bytes_text(a->bytes, bytes), a->case_depth, a->name, a->value, b->value, a->unit,
-           change * 100);
+    char ring[16] = "";
+    if (!a->setting[0])
+        snprintf(ring, sizeof ring, "ring %u", a->case_depth);
+    printf("  %-6s %-14s %-8s %-11s %-20s %9.4g -> %-9.4g %-10s %+5.1f %%\n", better ? "better" : "WORSE", a->scenario,
+           bench_bytes_text(a->bytes, bytes), ring, a->name, a->value, b->value, a->unit, change * 100);
 }
 
 static void compare_rows(const struct bench_row *a, const struct bench_row *b, struct tally *tally)

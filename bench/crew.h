@@ -11,6 +11,7 @@
 
 #include "bench.h"
 #include "clock.h"
+#include "machine.h"
 #include "worker.h"
 
 #define CREW_MOST 8
@@ -93,7 +94,7 @@ static inline double crew_run(struct crew *c, unsigned n, uint64_t ns, crew_work
 
 /** A contender of such a scenario: one batch, in ns an operation. */
 struct crew_contender {
-    double (*batch_ns)(const struct bench_run *run);
+    double (*batch_ns)(struct bench_run *run);
 };
 
 static inline void crew_roles(const struct bench_run *run, unsigned role, int *tx_channel, int *rx_channel)
@@ -107,6 +108,7 @@ static inline int crew_measure(struct bench_run **runs, unsigned n, bool quick)
 {
     for (unsigned round = 0; round <= (quick ? 10u : 60u); round++)
         for (unsigned i = 0; i < n; i++) {
+            bench_machine_pin(0); /* who forks says where */
             double ns = ((const struct crew_contender *)runs[i]->peer->own)->batch_ns(runs[i]);
             if (round > 0)
                 runs[i]->pieces[runs[i]->pieces_n++] = (struct bench_piece){.value = ns, .place = BENCH_MIXED};
@@ -119,7 +121,7 @@ static inline int crew_measure(struct bench_run **runs, unsigned n, bool quick)
     static const struct bench_peer symbol = {                                                                          \
         .name = its_name, .what = its_what, .flags = BENCH_OTHER | (its_flags), .own = &symbol##_own}
 
-#define CREW_SCENARIO(symbol, its_what, its_floor, its_cases)                                                          \
+#define CREW_SCENARIO(symbol, its_what, its_floor, its_cases, its_setting)                                             \
     const struct bench_scenario bench_scenario_##symbol = {                                                            \
         .name = #symbol,                                                                                               \
         .what = its_what,                                                                                              \
@@ -132,6 +134,7 @@ static inline int crew_measure(struct bench_run **runs, unsigned n, bool quick)
         .producers = 1,                                                                                                \
         .consumers = 1,                                                                                                \
         .fixed = true,                                                                                                 \
+        .setting = its_setting,                                                                                        \
         .peers = symbol##_peers,                                                                                       \
         .roles = crew_roles,                                                                                           \
         .measure = crew_measure,                                                                                       \

@@ -87,6 +87,8 @@ static const struct member row_members[] = {
     ROW_TEXT(name),
     ROW_TEXT(unit),
     ROW_TEXT(why),
+    ROW_TEXT(setting),
+    ROW_TEXT(note),
     ROW(flags, "flags", UINT),
     ROW(bytes, "bytes", SIZE),
     ROW(case_depth, "case_depth", UINT),

@@ -47,6 +47,10 @@ static void put_row(FILE *f, const struct bench_row *row)
     put_text(f, "name", row->name);
     fprintf(f, ",\"who\":\"%s\",\"flags\":%u,\"bytes\":%zu,\"case_depth\":%u,\"depth\":%u,\"state_bytes\":%zu,",
             who(row->flags), row->flags, row->bytes, row->case_depth, row->depth, row->state_bytes);
+    put_text(f, "setting", row->setting);
+    fputc(',', f);
+    put_text(f, "note", row->note);
+    fputc(',', f);
     put_text(f, "unit", row->unit);
     fprintf(f, ",\"better\":\"%s\",\"outcome\":\"%s\"", row->better == BENCH_LOWER ? "lower" : "higher",
             outcomes[row->outcome]);

@@ -22,6 +22,7 @@ struct bench_row {
     size_t state_bytes;
     enum bench_outcome outcome;
     char why[BENCH_WORDS];
+    char setting[112], note[48]; /* the scenario's, where there is no ring; the run's */
     enum bench_place place;
     unsigned pieces, pieces_all;  /* in this place; in all */
     double value, spread, worst;  /* median, half the quartiles' distance, worst piece */

@@ -267,6 +267,8 @@ static void add_row(struct bench_results *results, const struct bench_run *run, 
     snprintf(row->name, sizeof row->name, "%s", run->peer->name);
     snprintf(row->unit, sizeof row->unit, "%s", run->scenario->unit);
     snprintf(row->why, sizeof row->why, "%s", run->why);
+    snprintf(row->setting, sizeof row->setting, "%s", run->scenario->setting ? run->scenario->setting : "");
+    snprintf(row->note, sizeof row->note, "%s", run->note);
     row->better = run->scenario->better;
     row->has_latency = run->scenario->latency;
     row->flags = run->peer->flags;

@@ -78,6 +78,14 @@ static void print_latency(const struct bench_row *row)
                number_text(row->latency[11], c));
 }
 
+/* What such a figure is worth depends on it: how much data, how often written, who runs where. */
+static void print_setting(const struct bench_row *row)
+{
+    char bytes[BENCH_TEXT];
+    printf(" %5u  %s%s%s; %s\n", row->pieces, row->note, row->note[0] ? "; " : "", bench_bytes_text(row->bytes, bytes),
+           row->setting);
+}
+
 static void print_row(const struct bench_results *results, const struct bench_row *row)
 {
     char state[16], value[16], floor[16], best[16];
@@ -86,7 +94,9 @@ static void print_row(const struct bench_results *results, const struct bench_ro
         printf(" %s\n", row->why);
         return;
     }
-    printf(" %7u %7s %9s", row->depth, state_text(row->state_bytes, state), number_text(row->value, value));
+    if (!row->setting[0])
+        printf(" %7u %7s", row->depth, state_text(row->state_bytes, state));
+    printf(" %9s", number_text(row->value, value));
     if (row->pieces > 1)
         printf(" %4.0f%%", row->value > 0 ? 100 * row->spread / row->value : 0);
     else
@@ -95,26 +105,37 @@ static void print_row(const struct bench_results *results, const struct bench_ro
         print_latency(row);
     else
         printf(" %9s", number_text(row->worst, state));
-    printf(" %8s %8s %6.2f %5u%s\n", times_text(row, floor_of(results, row), floor),
-           times_text(row, best_peer(results, row), best), row->cpu, row->pieces,
-           row->flags & BENCH_UNTOUCHED ? "  untouched" : "");
+    printf(" %8s %8s", times_text(row, floor_of(results, row), floor), times_text(row, best_peer(results, row), best));
+    if (row->setting[0])
+        print_setting(row);
+    else
+        printf(" %6.2f %5u%s\n", row->cpu, row->pieces, row->flags & BENCH_UNTOUCHED ? "  untouched" : "");
 }
 
 static void print_title(const struct bench_row *row)
 {
     char bytes[BENCH_TEXT];
-    printf("\n%s · %s · ring of %u", row->scenario, bench_bytes_text(row->bytes, bytes), row->case_depth);
+    printf("\n%s · %s", row->scenario, bench_bytes_text(row->bytes, bytes));
+    if (!row->setting[0])
+        printf(" · ring of %u", row->case_depth);
     if (row->line > 0)
         printf(" · %s, the bare line takes %.0f ns there and back", bench_place_name(row->place), row->line);
     if (row->line > 0 && row->place == BENCH_MIXED)
         printf(
             "\n  RESTLESS: the CPUs moved, or somebody else used them, in nearly every piece; do not trust these rows");
-    printf("\n  %-20s %7s %7s %9s %5s", "", "depth", "state", row->unit, "±");
+    printf("\n  %-20s", "");
+    if (!row->setting[0])
+        printf(" %7s %7s", "depth", "state");
+    printf(" %9s %5s", row->unit, "±");
     if (row->has_latency)
         printf(" %8s %8s %8s", "p50 ns", "p99", "p99.9");
     else
         printf(" %9s", "worst");
-    printf(" %8s %8s %6s %5s\n", "x floor", "x best", "CPUs", "n");
+    printf(" %8s %8s", "x floor", "x best");
+    if (row->setting[0])
+        printf(" %5s  %s\n", "n", "data; who writes, who runs where (a, b: the pair of CPUs)");
+    else
+        printf(" %6s %5s\n", "CPUs", "n");
 }
 
 unsigned bench_table_case(const struct bench_results *results, unsigned first)

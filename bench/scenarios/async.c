@@ -224,7 +224,7 @@ static int measure(struct bench_run **runs, unsigned n, bool quick)
 
 static const struct bench_case cases[] = {{.bytes = 8}};
 
-#define SCENARIO(symbol, its_what, its_floor)                                                                          \
+#define SCENARIO(symbol, its_what, its_floor, its_setting)                                                             \
     const struct bench_scenario bench_scenario_##symbol = {                                                            \
         .name = #symbol,                                                                                               \
         .what = its_what,                                                                                              \
@@ -237,10 +237,13 @@ static const struct bench_case cases[] = {{.bytes = 8}};
         .producers = 1,                                                                                                \
         .consumers = 1,                                                                                                \
         .fixed = true,                                                                                                 \
+        .setting = its_setting,                                                                                        \
         .peers = symbol##_peers,                                                                                       \
         .roles = roles,                                                                                                \
         .measure = measure,                                                                                            \
     }
 
-SCENARIO(ready, "a poll on a future whose value is there", "mutex");
-SCENARIO(pending, "one completion in a loop with others asleep", "strait-100");
+SCENARIO(ready, "a poll on a future whose value is there", "mutex",
+         "512 futures in a row; 1 thread, not pinned on CPUs a, b");
+SCENARIO(pending, "one completion in a loop with others asleep", "strait-100",
+         "1 process sends to itself; not pinned on CPUs a, b");

@@ -61,7 +61,7 @@ static struct strait_counter *make(void)
     return c;
 }
 
-static double fetch_add_alone(const struct bench_run *run)
+static double fetch_add_alone(struct bench_run *run)
 {
     static uint64_t own __attribute__((aligned(BENCH_LINE)));
 
@@ -72,7 +72,7 @@ static double fetch_add_alone(const struct bench_run *run)
     return (double)(bench_now_ns() - start) / ALONE;
 }
 
-static double counter_alone(const struct bench_run *run)
+static double counter_alone(struct bench_run *run)
 {
     struct strait_counter *c = make();
 
@@ -114,19 +114,19 @@ static uint64_t work_counter(struct crew *c, unsigned who, const struct bench_ru
     return n;
 }
 
-static double together(const struct bench_run *run, crew_work *work)
+static double together(struct bench_run *run, crew_work *work)
 {
     make();
     crew_run(&shared->crew, WRITERS, BATCH_NS, work, run);
     return crew_cpu_each(&shared->crew, WRITERS);
 }
 
-static double fetch_add_together(const struct bench_run *run)
+static double fetch_add_together(struct bench_run *run)
 {
     return together(run, work_fetch_add);
 }
 
-static double counter_together(const struct bench_run *run)
+static double counter_together(struct bench_run *run)
 {
     return together(run, work_counter);
 }
@@ -140,5 +140,7 @@ static const struct bench_peer *const counter_peers[] = {&fetch_add, &counter, N
 static const struct bench_peer *const counter_shared_peers[] = {&fetch_add2, &counter2, NULL};
 static const struct bench_case cases[] = {{.bytes = 8}};
 
-CREW_SCENARIO(counter, "add to a counter, alone", "fetch_add", cases);
-CREW_SCENARIO(counter_shared, "add to a counter, 2 writers, pinned", "fetch_add", cases);
+CREW_SCENARIO(counter, "add to a counter, alone", "fetch_add", cases,
+              "added to without pause; 1 process, pinned to CPU a");
+CREW_SCENARIO(counter_shared, "add to a counter, 2 writers, pinned", "fetch_add", cases,
+              "added to without pause; 2 processes, pinned to CPUs a and b");

@@ -97,7 +97,7 @@ static void make_segment(void)
 
 /* ---- alone ---- */
 
-static double mutex_alone(const struct bench_run *run)
+static double mutex_alone(struct bench_run *run)
 {
     (void)run;
     make_side();
@@ -109,7 +109,7 @@ static double mutex_alone(const struct bench_run *run)
     return (double)(bench_now_ns() - start) / ALONE;
 }
 
-static double region_alone(const struct bench_run *run)
+static double region_alone(struct bench_run *run)
 {
     static struct strait_region *r;
 
@@ -172,8 +172,8 @@ static uint64_t work_region(struct crew *c, unsigned who, const struct bench_run
     return n;
 }
 
-/* How even it was, over the whole run: the least over the most that one of them did. */
-static double contended(const struct bench_run *run, crew_work *work)
+/* How even it was: the least over the most that one of them did, mean of the batches. */
+static double contended(struct bench_run *run, crew_work *work)
 {
     uint64_t all = 0, least = UINT64_MAX, most = 0;
 
@@ -185,19 +185,18 @@ static double contended(const struct bench_run *run, crew_work *work)
         least = done < least ? done : least;
         most = done > most ? done : most;
     }
-    if (run->pieces_n == 5) /* one of the batches, as an example */
-        fprintf(stderr, "%s %s: the least served of %d did %.2f of what the most served did\n", run->scenario->name,
-                run->peer->name, CONTENDERS, most ? (double)least / (double)most : 0);
+    run->even = (run->pieces_n ? run->even : 0) + (most ? (double)least / (double)most : 0);
+    snprintf(run->note, sizeof run->note, "least/most served %.2f", run->even / (run->pieces_n + 1));
     return ns / (double)(all ? all : 1);
 }
 
-static double mutex_contended(const struct bench_run *run)
+static double mutex_contended(struct bench_run *run)
 {
     make_side();
     return contended(run, work_mutex);
 }
 
-static double region_contended(const struct bench_run *run)
+static double region_contended(struct bench_run *run)
 {
     make_segment();
     return contended(run, work_region);
@@ -264,21 +263,21 @@ static uint64_t work_snapshot(struct crew *c, unsigned who, const struct bench_r
     return n;
 }
 
-static double reading(const struct bench_run *run, crew_work *work)
+static double reading(struct bench_run *run, crew_work *work)
 {
     bench_machine_pin(-1);
     crew_run(&side->crew, READERS + 1, BATCH_NS, work, run);
     return crew_cpu_each(&side->crew, READERS);
 }
 
-static double rwlock_reading(const struct bench_run *run)
+static double rwlock_reading(struct bench_run *run)
 {
     make_side();
     memset(side->data, 0, sizeof side->data); /* another size was here before */
     return reading(run, work_rwlock);
 }
 
-static double snapshot_reading(const struct bench_run *run)
+static double snapshot_reading(struct bench_run *run)
 {
     make_segment();
     return reading(run, work_snapshot);
@@ -301,8 +300,11 @@ static const struct bench_peer *const snapshot_peers[] = {&rwlock, &snapshot, NU
 static const struct bench_case one_case[] = {{.bytes = DATA_BYTES}};
 static const struct bench_case sizes[] = {{.bytes = 64}, {.bytes = 256}, {.bytes = 1024}};
 
-CREW_SCENARIO(region, "lock and unlock, uncontended, 64 B", "pthread-robust", one_case);
-CREW_SCENARIO(region_hot, "4 processes at one lock, nothing outside, 64 B written inside", "pthread-robust", one_case);
+CREW_SCENARIO(region, "lock and unlock, uncontended, 64 B", "pthread-robust", one_case,
+              "nothing written inside; 1 process, again at once; pinned to CPU a");
+CREW_SCENARIO(region_hot, "4 processes at one lock, nothing outside, 64 B written inside", "pthread-robust", one_case,
+              "all written each time; 4 processes, again at once; not pinned on CPUs a, b");
 CREW_SCENARIO(region_mild, "4 processes at one lock, 60 pauses outside, 64 B written inside", "pthread-robust",
-              one_case);
-CREW_SCENARIO(snapshot, "2 readers, a writer every 0.5 ms", "pthread-rwlock", sizes);
+              one_case, "all written each time; 4 processes, again after 60 pauses; not pinned on CPUs a, b");
+CREW_SCENARIO(snapshot, "2 readers, a writer every 0.5 ms", "pthread-rwlock", sizes,
+              "a write every 0.5 ms and a sleep's slack; 2 readers, 1 writer; not pinned on CPUs a, b");

@@ -228,6 +228,7 @@ const struct bench_scenario bench_scenario_spawn = {
     .producers = 1,
     .consumers = 1,
     .fixed = true,
+    .setting = "one trip at a time; waiter on CPU a, pool thread on CPU b, -1cpu: both on a; thread asleep before",
     .peers = peers,
     .roles = roles,
     .measure = measure,
