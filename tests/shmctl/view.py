@@ -1,59 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """shmctl ls and show, on a scene with the dead, the stopped and the asleep; on files that are none of ours; and what
-both print with. Usage: view.py SHMCTL STAGE PRINT"""
+both print with."""
 
-import hashlib
 import json
 import os
 import pty
-import signal
 import subprocess
-import sys
-import tempfile
 import unittest
 
-shmctl, stage, printer = map(os.path.abspath, sys.argv[1:4])
-del sys.argv[1:]
+from common import BUILD, SHMCTL, Place, run
 
-
-def run(*words, **more):
-    return subprocess.run([shmctl, *words], capture_output=True, text=True, timeout=10, **more)
-
-
-class Place(unittest.TestCase):
-    """A test with a folder of its own."""
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(dir="/dev/shm", prefix="strait-test-")
-        self.addCleanup(folder.cleanup)
-        self.dir = folder.name
-        patched = os.environ.get("STRAIT_DIR")
-        os.environ["STRAIT_DIR"] = self.dir
-        self.addCleanup(lambda: os.environ.update(STRAIT_DIR=patched) if patched else os.environ.pop("STRAIT_DIR"))
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
-    def play(self):
-        """Starts the scene, stops all who live in it."""
-        process = subprocess.Popen([stage], stdout=subprocess.PIPE, text=True)
-        pids = [int(word) for word in process.stdout.readline().split()]
-        self.assertEqual(process.stdout.readline(), "ready\n")
-        self.pids = [pids[0], pids[2]]
-        for pid in self.pids:
-            os.kill(pid, signal.SIGSTOP)
-
-        def end():
-            for pid in self.pids:
-                os.kill(pid, signal.SIGKILL)
-            process.wait()
-            process.stdout.close()
-        self.addCleanup(end)
-
-    def digest(self, name):
-        with open(self.path(name), "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+PRINT = os.path.join(BUILD, "tests/shmctl/shmctl-print")
 
 
 class Show(Place):
@@ -94,13 +52,13 @@ class Show(Place):
         lines = shown.stdout.splitlines()
         self.assertRegex(shown.stdout, r"admin lock held")
         self.assertTrue(any(" dead " in line and line.split()[0] == "2" for line in lines))
-        self.assertTrue(any("alive" in line and "receive quiet, " in line for line in lines))
+        self.assertTrue(any("stopped" in line and "receive quiet, " in line for line in lines))
         self.assertTrue(any("[####################]" in line and line.split()[2:5] == ["3", "1", "0"] for line in lines))
         self.assertNotIn("\033", shown.stdout)
         heading = next(line for line in lines if "LEASE" in line)
         column = heading.index("STATE")
         for line in lines[lines.index(heading) + 1:][:3]:
-            self.assertIn(line[column:].split()[0], ("alive", "dead"))
+            self.assertIn(line[column:].split()[0], ("stopped", "dead"))
 
     def test_one_channel_is_shown_alone(self):
         self.play()
@@ -110,7 +68,7 @@ class Show(Place):
         self.assertNotIn("quiet", shown.stdout)
         shown = run("show", "scene", "none")
         self.assertEqual(shown.returncode, 1)
-        self.assertIn("has no channel none", shown.stderr)
+        self.assertIn("has no object none", shown.stderr)
 
     def test_a_path_is_taken_as_it_is(self):
         self.play()
@@ -122,7 +80,7 @@ class Show(Place):
 
         def on_terminal(**more):
             near, far = pty.openpty()
-            subprocess.run([shmctl, "show", "scene"], stdout=far, timeout=10, **more)
+            subprocess.run([SHMCTL, "show", "scene"], stdout=far, timeout=10, **more)
             os.close(far)
             text = os.read(near, 1 << 16)
             os.close(near)
@@ -201,11 +159,11 @@ class Ls(Place):
 
 
 class Usage(unittest.TestCase):
-    def test_wrong_words_exit_with_2_and_point_to_help(self):
+    def test_wrong_words_exit_with_64_and_point_to_help(self):
         for words in ((), ("nothing",), ("show",), ("show", "a", "b", "c"), ("ls", "extra"), ("ls", "--unknown"),
                       ("ls", "--color", "maybe"), ("show", "a b")):
             shown = run(*words)
-            self.assertEqual(shown.returncode, 2, words)
+            self.assertEqual(shown.returncode, 64, words)
             self.assertTrue(shown.stderr)
             self.assertEqual(shown.stdout, "")
 
@@ -215,18 +173,18 @@ class Usage(unittest.TestCase):
             shown = run(name, "--help")
             self.assertEqual(shown.returncode, 0)
             self.assertIn(f"\n  shmctl {name}", shown.stdout)
-            self.assertIn("exit: 0 good, 1 not found, 2 usage, 3 not a segment", shown.stdout)
+            self.assertIn("exit: 0 good, 1 not found or something to look at, 2 a deadlock", shown.stdout)
 
     def test_a_full_disk_is_not_success(self):
         with open("/dev/full", "w") as full:
-            done = subprocess.run([shmctl, "--help"], stdout=full, stderr=subprocess.PIPE, timeout=10)
-            self.assertEqual(subprocess.run([shmctl, "ls"], stdout=full, stderr=subprocess.PIPE).returncode, 1)
+            done = subprocess.run([SHMCTL, "--help"], stdout=full, stderr=subprocess.PIPE, timeout=10)
+            self.assertEqual(subprocess.run([SHMCTL, "ls"], stdout=full, stderr=subprocess.PIPE).returncode, 1)
         self.assertIn(done.returncode, (0, 1))
 
 
 class Print(unittest.TestCase):
     def test_json_is_json_whatever_the_bytes(self):
-        text = subprocess.run([printer, "json"], capture_output=True).stdout
+        text = subprocess.run([PRINT, "json"], capture_output=True).stdout
         d = json.loads(text.decode("utf-8"))
         self.assertEqual(d["empty object"], {})
         self.assertEqual(d["empty array"], [])
@@ -240,7 +198,7 @@ class Print(unittest.TestCase):
         self.assertEqual(d['key "quoted"'], {"nested": [[]]})
 
     def test_tables_align_and_disarm(self):
-        text = subprocess.run([printer, "table"], capture_output=True).stdout.decode()
+        text = subprocess.run([PRINT, "table"], capture_output=True).stdout.decode()
         lines = text.splitlines()
         self.assertEqual(len(lines), 4)
         self.assertEqual(lines[0].index("SIZE") + 4, lines[1].index("1023 B") + 6)
@@ -249,7 +207,7 @@ class Print(unittest.TestCase):
         self.assertNotIn("\033", text)
         self.assertTrue(lines[3].startswith("  cut "))
         self.assertIn("16 EiB", lines[3])
-        self.assertIn("\033[31m1023 B\033[0m", subprocess.run([printer, "table", "colours"], capture_output=True,
+        self.assertIn("\033[31m1023 B\033[0m", subprocess.run([PRINT, "table", "colours"], capture_output=True,
                                                                text=True).stdout)
 
 

@@ -8,14 +8,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "directory.h"
-#include "shmctl.h"
+#include "commands.h"
 #include "strait/atomic.h"
 
 /** One file, as the list shows it. */
 struct line {
     const char *file; /* without the prefix */
-    struct strait_segment_map map;
+    struct ctl_segment segment;
     bool good;
     char reason[256];
     unsigned alive, dead, objects;
@@ -33,18 +32,18 @@ static void look(const struct ctl *ctl, const char *file, struct line *line)
     *line = (struct line){.file = file + sizeof STRAIT_FILE_PREFIX - 1};
     snprintf(path, sizeof path, "%s/%s", ctl->directory, file);
     line->bytes = lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-    r = strait_segment_open(&line->map, path, false, false, &misfit);
+    r = strait_segment_open(&line->segment.map, path, false, false, &misfit);
     if (r < 0) {
         ctl_explain(r, &misfit, line->reason, sizeof line->reason);
         return;
     }
     line->good = true;
-    line->created_ns = strait_load64_relaxed(&strait_segment_header(&line->map)->created_ns);
-    line->id = strait_load64_relaxed(&strait_segment_header(&line->map)->id);
-    ctl_count_leases(&line->map, &line->alive, &line->dead);
-    for (uint32_t i = 0; i < line->map.directory_max; i++)
-        line->objects += strait_directory_at(&line->map, i, &object) != -ENOENT;
-    strait_segment_close(&line->map);
+    line->created_ns = strait_load64_relaxed(&strait_segment_header(&line->segment.map)->created_ns);
+    line->id = strait_load64_relaxed(&strait_segment_header(&line->segment.map)->id);
+    ctl_count_leases(&line->segment, &line->alive, &line->dead);
+    for (uint32_t i = 0; i < line->segment.map.directory_max; i++)
+        line->objects += strait_directory_at(&line->segment.map, i, &object) != -ENOENT;
+    strait_segment_close(&line->segment.map);
 }
 
 static void print_json(struct json *j, const struct line *line)
@@ -67,7 +66,7 @@ static void print_json(struct json *j, const struct line *line)
 
 static void print_row(struct table *t, const struct line *line)
 {
-    uint64_t now = ctl_now_ns();
+    uint64_t now = ctl_real_ns(NULL);
 
     table_cell(t, TABLE_PLAIN, "%s", table_text(line->file, NAME_MAX));
     table_cell(t, TABLE_PLAIN, "%s", table_bytes(line->bytes));
@@ -102,7 +101,7 @@ static int run(const struct ctl *ctl)
     int n = scandir(ctl->directory, &files, ours, alphasort);
 
     if (n < 0) {
-        fprintf(stderr, "shmctl: %s: %s\n", ctl->directory, strerror(errno));
+        ctl_say("%s: %s", ctl->directory, strerror(errno));
         return CTL_FINDING;
     }
     if (ctl->json) {

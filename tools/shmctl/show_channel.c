@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "shmctl_channel.h"
+#include "show_channel.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,12 +34,12 @@ static bool ring_of(const struct strait_channel_view *view, uint32_t i, struct r
     return true;
 }
 
-bool ctl_channel_good(struct strait_segment_map *map, const struct strait_object *object)
+bool ctl_channel_good(struct ctl_segment *s, const struct strait_object *object)
 {
     struct strait_channel_view view;
     struct ring ring;
 
-    if (strait_channel_view(map, object, &view) < 0)
+    if (strait_channel_view(&s->map, object, &view) < 0)
         return false;
     for (uint32_t i = 0; i < view.rings; i++)
         if (!ring_of(&view, i, &ring) || ring.counts[6] || ring.counts[7])
@@ -145,14 +145,14 @@ static void print_numbers(const struct strait_channel_view *view)
            replies[STRAIT_REPLY_ABANDONED], replies[STRAIT_REPLY_FAILED], replies[STRAIT_REPLY_FREE]);
 }
 
-void ctl_channel_print(const struct ctl *ctl, struct strait_segment_map *map, const struct strait_object *object)
+void ctl_channel_print(const struct ctl *ctl, struct ctl_segment *s, const struct strait_object *object)
 {
     const char *bold = ctl->colours ? "\033[1m" : "", *plain = ctl->colours ? "\033[0m" : "";
     struct strait_channel_view v;
     char status[64];
 
-    printf("\n%schannel %s%s  ", bold, ctl_object_name(map, object->entry), plain);
-    if (strait_channel_view(map, object, &v) < 0) {
+    printf("\n%schannel %s%s  ", bold, ctl_object_name(s, object->entry), plain);
+    if (strait_channel_view(&s->map, object, &v) < 0) {
         printf("damaged: its numbers do not hold together\n");
         return;
     }
@@ -229,13 +229,13 @@ static void json_statistics(struct json *j, const struct strait_channel_view *vi
     json_close(j);
 }
 
-void ctl_channel_json(struct json *j, struct strait_segment_map *map, const struct strait_object *object)
+void ctl_channel_json(struct json *j, struct ctl_segment *s, const struct strait_object *object)
 {
     struct strait_channel_view v;
     uint32_t status;
 
     json_object(j, "channel");
-    if (strait_channel_view(map, object, &v) < 0) {
+    if (strait_channel_view(&s->map, object, &v) < 0) {
         json_bool(j, "damaged", true);
         json_close(j);
         return;

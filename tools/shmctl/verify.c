@@ -4,14 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "shmctl.h"
+#include "commands.h"
 #include "verify.h"
 
 #define SHOWN 200 /* findings; the rest is counted */
 
 struct report {
     struct strait_verify how; /* first */
-    const struct strait_segment_map *map;
+    const struct ctl_segment *segment;
     struct table *table;
     struct json *json; /* or NULL */
     bool colours;
@@ -31,7 +31,7 @@ static const char *where(const struct report *r, const struct strait_finding *f)
     if (f->lease != STRAIT_NOWHERE)
         n += snprintf(text + n, sizeof text - (size_t)n, "lease %u ", f->lease);
     if (f->entry != STRAIT_NOWHERE)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s ", ctl_object_name(r->map, f->entry));
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s ", ctl_object_name(r->segment, f->entry));
     if (f->ring != STRAIT_NOWHERE)
         n += snprintf(text + n, sizeof text - (size_t)n, "ring %u ", f->ring);
     if (f->reply != STRAIT_NOWHERE)
@@ -60,7 +60,7 @@ static void print_json(const struct report *r, const struct strait_finding *f)
     if (f->field)
         json_string(j, "field", f->field);
     if (f->entry != STRAIT_NOWHERE)
-        json_string(j, "object", ctl_object_name(r->map, f->entry));
+        json_string(j, "object", ctl_object_name(r->segment, f->entry));
     place(j, "lease", f->lease);
     place(j, "ring", f->ring);
     place(j, "reply", f->reply);
@@ -118,38 +118,38 @@ static void print_people(struct report *r, const char *name)
 
 static int run(const struct ctl *ctl)
 {
-    struct strait_segment_map map;
+    struct ctl_segment segment;
     struct table table;
     struct json j;
     unsigned alive, dead;
-    int error = ctl_open(ctl, ctl->word[0], &map);
+    int error = ctl_open(ctl, ctl->word[0], &segment);
 
     if (error != CTL_GOOD)
         return error;
-    ctl_count_leases(&map, &alive, &dead);
+    ctl_count_leases(&segment, &alive, &dead);
     /* where nobody lives, nothing changes: as good as holding the admin lock, which a reader cannot take */
     struct report r = {.how = {found, alive == 0},
-                       .map = &map,
+                       .segment = &segment,
                        .table = &table,
                        .json = ctl->json ? &j : NULL,
                        .colours = ctl->colours};
 
     if (ctl->json) {
         ctl_json_begin(&j, "verify");
-        json_string(&j, "segment", ctl->word[0]);
+        json_string(&j, "segment", ctl_segment_name(&segment));
         json_bool(&j, "still", r.how.admin);
         json_array(&j, "findings");
     }
     table_begin(&table, "RULE WHERE >OFFSET >VALUE");
-    strait_verify(&map, &r.how);
+    strait_verify(&segment.map, &r.how);
     if (ctl->json) {
         json_close(&j);
         json_u64(&j, "found", r.n);
         json_close(&j);
     } else {
-        print_people(&r, ctl->word[0]);
+        print_people(&r, ctl_segment_name(&segment));
     }
-    strait_segment_close(&map);
+    ctl_close(&segment);
     return r.n ? CTL_DAMAGED : CTL_GOOD;
 }
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* shmctl limits: how much there may be of everything, and how much there is. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "channel.h"
+#include "commands.h"
+#include "counter.h"
+#include "strait/atomic.h"
+
+struct output {
+    struct table table;
+    struct json *json; /* or NULL */
+};
+
+static void row(struct output *out, const struct ctl_segment *s, const char *what, uint64_t used, uint64_t most,
+                const char *beyond)
+{
+    if (out->json) {
+        json_object(out->json, NULL);
+        json_string(out->json, "segment", ctl_segment_name(s));
+        json_string(out->json, "what", what);
+        json_u64(out->json, "used", used);
+        json_u64(out->json, "most", most);
+        json_string(out->json, "beyond", beyond);
+        json_close(out->json);
+        return;
+    }
+    table_cell(&out->table, TABLE_PLAIN, "%s", ctl_segment_name(s));
+    table_cell(&out->table, TABLE_PLAIN, "%s", what);
+    table_cell(&out->table, used * 10 >= most * 9 ? TABLE_RED : TABLE_PLAIN, "%" PRIu64, used);
+    table_cell(&out->table, TABLE_PLAIN, "%" PRIu64, most);
+    table_cell(&out->table, TABLE_DIM, "%s", beyond);
+}
+
+static void counter_row(struct output *out, struct ctl_segment *s, const struct strait_object *o)
+{
+    struct strait_counter_view v;
+    uint64_t used = 0;
+    char what[96];
+
+    if (strait_counter_view(&s->map, o, &v) < 0)
+        return;
+    for (uint32_t i = 0; i < v.cells; i++)
+        used += strait_load32_relaxed(&v.first[i].lease) != STRAIT_LEASE_NONE;
+    snprintf(what, sizeof what, "handles of counter %s", ctl_object_name(s, o->entry));
+    row(out, s, what, used, v.cells, "-ENOBUFS");
+}
+
+static void channel_rows(struct output *out, struct ctl_segment *s, const struct strait_object *o)
+{
+    struct strait_channel_view v;
+    struct strait_ring *ring, checked;
+    unsigned char *slots;
+    uint64_t lanes = 0;
+    char what[96];
+
+    if (strait_channel_view(&s->map, o, &v) < 0 || !(v.flags & STRAIT_CHANNEL_LANES))
+        return;
+    for (uint32_t i = 0; i < v.rings; i++)
+        lanes += strait_channel_ring(&v, i, &ring, &checked, &slots) == 0 &&
+                 strait_load32_relaxed(&ring->producer) != STRAIT_LEASE_NONE;
+    snprintf(what, sizeof what, "lanes of channel %s", ctl_object_name(s, o->entry));
+    row(out, s, what, lanes, v.rings, "-EUSERS for a sender");
+}
+
+static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
+{
+    struct output *out = arg;
+    uint64_t space, longest, entries = 0, arena = s->map.bytes - s->map.arena_off;
+    unsigned alive, dead;
+    struct strait_object o;
+
+    (void)ctl;
+    ctl_count_leases(s, &alive, &dead);
+    strait_directory_space(&s->map, &space, &longest);
+    for (uint32_t i = 0; i < s->map.directory_max; i++)
+        entries += strait_load32_relaxed(&strait_segment_entry(&s->map, i)->state) != STRAIT_ENTRY_FREE;
+    row(out, s, "bytes of the arena", arena - space, arena, "-ENOSPC");
+    row(out, s, "processes attached", alive + dead, STRAIT_LEASES - 1, "-EUSERS");
+    row(out, s, "objects", entries, s->map.directory_max, "-EMFILE");
+    for (uint32_t i = 0; i < s->map.directory_max; i++) {
+        if (strait_directory_at(&s->map, i, &o) < 0)
+            continue;
+        if (o.kind == STRAIT_KIND_COUNTER)
+            counter_row(out, s, &o);
+        else if (o.kind == STRAIT_KIND_CHANNEL)
+            channel_rows(out, s, &o);
+    }
+    return CTL_GOOD;
+}
+
+static int run(const struct ctl *ctl)
+{
+    struct json j;
+    struct output out = {.json = ctl->json ? &j : NULL};
+    int r;
+
+    if (ctl->json) {
+        ctl_json_begin(&j, "limits");
+        json_array(&j, "limits");
+    }
+    table_begin(&out.table, "SEGMENT WHAT >USED >MOST BEYOND");
+    r = ctl_each(ctl, look, &out);
+    table_end(&out.table, stdout, 0, ctl->colours);
+    if (ctl->json) {
+        json_close(&j);
+        json_close(&j);
+    }
+    return r;
+}
+
+const struct ctl_command ctl_limits = {
+    .name = "limits",
+    .arguments = "[NAME]…",
+    .summary = "How much there may be of everything, how much there is, and what happens beyond",
+    .help =
+        "Red from nine tenths on. What is fixed for all segments: 511 processes, 47 bytes of a name, 2^22 slots of a\n"
+        "ring, 4 noted waits a process. shmctl doctor has the machine's limits.\n"
+        "\n"
+        "  shmctl limits demo\n",
+    .most = 64,
+    .run = run,
+};
