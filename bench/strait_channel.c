@@ -22,8 +22,7 @@ struct strait_end {
     struct strait_claim claim; /* in place */
     struct strait_msg msg;
     unsigned held, got, read; /* batches: to send, received, read of these */
-    struct strait_out out[BENCH_BATCH];
-    struct strait_in in[BENCH_BATCH];
+    size_t bytes;             /* of one message of a batch */
     unsigned char values[BENCH_BATCH * COPY_MOST] __attribute__((aligned(BENCH_LINE)));
 };
 
@@ -102,16 +101,15 @@ BENCH_INLINE void single_release(struct strait_end *e)
 
 BENCH_INLINE void *batch_claim(struct strait_end *e, size_t bytes)
 {
-    e->out[e->held] = (struct strait_out){.data = e->values + e->held * bytes, .bytes = (uint32_t)bytes};
     return e->values + e->held * bytes;
 }
 
-BENCH_INLINE void batch_flush(struct strait_end *e)
+BENCH_INLINE void batch_send(struct strait_end *e, size_t bytes)
 {
     for (unsigned done = 0; done < e->held;) {
-        int n = strait_send_many(e->tx, e->out + done, e->held - done, BUSY);
+        int n = strait_send_array(e->tx, 0, e->values + done * bytes, (uint32_t)bytes, e->held - done, BUSY);
         if (n < 0 && n != -EAGAIN)
-            died("send_many", n);
+            died("send_array", n);
         done += n > 0 ? (unsigned)n : 0;
     }
     e->held = 0;
@@ -119,22 +117,25 @@ BENCH_INLINE void batch_flush(struct strait_end *e)
 
 BENCH_INLINE void batch_commit(struct strait_end *e, size_t bytes)
 {
-    (void)bytes;
+    e->bytes = bytes;
     if (++e->held == BENCH_BATCH)
-        batch_flush(e);
+        batch_send(e, bytes);
+}
+
+BENCH_INLINE void batch_flush(struct strait_end *e)
+{
+    batch_send(e, e->bytes);
 }
 
 BENCH_INLINE const void *batch_peek(struct strait_end *e, size_t bytes)
 {
     if (e->read == e->got) {
         int n;
-        for (unsigned i = 0; i < BENCH_BATCH; i++)
-            e->in[i] = (struct strait_in){.data = e->values + i * bytes, .size = (uint32_t)bytes};
         do
-            n = strait_recv_many(e->rx, e->in, BENCH_BATCH, BUSY);
+            n = strait_recv_array(e->rx, e->values, (uint32_t)bytes, BENCH_BATCH, BUSY);
         while (n == -EAGAIN);
         if (n <= 0)
-            died("recv_many", n);
+            died("recv_array", n);
         e->got = (unsigned)n;
         e->read = 0;
     }

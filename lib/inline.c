@@ -7,6 +7,7 @@
 #undef STRAIT_INLINE
 #define STRAIT_INLINE __attribute__((visibility("default")))
 
+#include <strait/batch.h>
 #include <strait/channel.h>
 #include <strait/counter.h>
 #include <strait/region.h>

@@ -214,23 +214,6 @@ int64_t strait_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct s
     return strait_wait(&wait, deadline_ns);
 }
 
-int strait_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_t n, uint64_t deadline_ns)
-{
-    struct strait_msg info;
-    uint32_t got = 0;
-    int64_t r = 0;
-
-    for (; got < n; got++) {
-        r = got ? strait_try_recv(rx, in[got].data, in[got].size, &info)
-                : strait_recv_info(rx, in[got].data, in[got].size, &info, deadline_ns);
-        if (r < 0)
-            break;
-        in[got].bytes = (uint32_t)r;
-        in[got].tag = info.tag;
-    }
-    return got ? (int)got : (int)r;
-}
-
 /* ---- in place ---- */
 
 /* Describe a taken message; false if a peer wrote what cannot be. */
@@ -282,7 +265,7 @@ static int64_t peek_step(void *arg)
     return 0;
 }
 
-int strait_peek(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns)
+int strait_peek_slow(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns)
 {
     struct receiving arg = {rx, NULL, 0, msg};
     struct strait_wait wait;
@@ -315,7 +298,7 @@ static const struct strait_ring_end *end_of(const struct strait_rx *rx, const st
     return &rx->end;
 }
 
-int strait_release(struct strait_rx *rx, struct strait_msg *msg)
+int strait_release_slow(struct strait_rx *rx, struct strait_msg *msg)
 {
     bool many = rx->end.flags & STRAIT_RING_MANY_CONSUMERS;
 

@@ -121,7 +121,7 @@ static int wait_place(struct strait_tx *tx, struct strait_place *place, uint64_t
 
 static void fill(const struct strait_place *place, uint16_t tag, const void *data, uint32_t bytes)
 {
-    strait_store64_relaxed(&place->slot->head, strait_head(bytes, tag, 0));
+    strait_slot_describe(place->slot, strait_head(bytes, tag, 0));
     strait_payload_write(strait_slot_payload(place->slot), data, bytes);
 }
 
@@ -157,30 +157,7 @@ int strait_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint3
     return r;
 }
 
-int strait_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_t n, uint64_t deadline_ns)
-{
-    struct strait_place place;
-    uint32_t sent = 0;
-
-    if (*tx->home == 0)
-        return strait_process_check(tx->endpoint->segment);
-    for (; sent < n; sent++) {
-        if (out[sent].bytes > tx->slot_bytes || claim_open(tx, &place) < 0)
-            break;
-        fill(&place, out[sent].tag, out[sent].data, out[sent].bytes);
-        strait_ring_commit(&tx->end, &place);
-    }
-    if (sent) {
-        strait_tx_ring(tx, sent);
-        return (int)sent;
-    }
-    if (n == 0)
-        return 0;
-    int r = strait_send_tagged(tx, out->tag, out->data, out->bytes, deadline_ns);
-    return r < 0 ? r : 1;
-}
-
-int strait_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns)
+int strait_claim_slow(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns)
 {
     int r = *tx->home ? claim_open(tx, &claim->place) : -ECHILD;
 
@@ -193,17 +170,10 @@ int strait_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t dead
     return 0;
 }
 
-int strait_commit(struct strait_tx *tx, struct strait_claim *claim, uint16_t tag, uint32_t bytes)
+int strait_commit_slow(struct strait_tx *tx, struct strait_claim *claim, uint32_t bytes)
 {
-    if (*tx->home == 0)
-        return strait_process_check(tx->endpoint->segment);
-    if (bytes > claim->size)
-        return strait_tx_fail(tx, -EMSGSIZE, bytes);
-    strait_store64_relaxed(&claim->place.slot->head, strait_head(bytes, tag, 0));
-    strait_ring_commit(&tx->end, &claim->place);
-    strait_tx_ring(tx, 1);
-    claim->data = NULL;
-    return 0;
+    (void)claim;
+    return *tx->home ? strait_tx_fail(tx, -EMSGSIZE, bytes) : strait_process_check(tx->endpoint->segment);
 }
 
 void strait_abort(struct strait_tx *tx, struct strait_claim *claim)

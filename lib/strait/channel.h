@@ -120,11 +120,15 @@ STRAIT_API void strait_channel_unhold(struct strait_hold *hold);
 
 /* ---- sending ---- */
 
+struct strait_claim;
+
 /* The slow sides of the inline calls below. */
 STRAIT_API int strait_try_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes);
 STRAIT_API int strait_send_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes,
                                 uint64_t deadline_ns);
 STRAIT_API int strait_tx_fail(struct strait_tx *tx, int error, uint32_t bytes);
+STRAIT_API int strait_claim_slow(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns);
+STRAIT_API int strait_commit_slow(struct strait_tx *tx, struct strait_claim *claim, uint32_t bytes);
 
 /** After a commit: wake whoever waits for it. */
 STRAIT_INLINE void strait_tx_ring(struct strait_tx *tx, uint32_t n)
@@ -160,7 +164,7 @@ STRAIT_INLINE int strait_try_send(struct strait_tx *tx, uint16_t tag, const void
         strait_ring_abort(&tx->end, &place);
         return -EPIPE;
     }
-    strait_store64_relaxed(&place.slot->head, strait_head(bytes, tag, 0));
+    strait_slot_describe(place.slot, strait_head(bytes, tag, 0));
     strait_payload_write(strait_slot_payload(place.slot), data, bytes);
     strait_ring_commit(&tx->end, &place);
     strait_tx_ring(tx, 1);
@@ -187,16 +191,6 @@ STRAIT_INLINE int strait_send(struct strait_tx *tx, const void *data, uint32_t b
     return strait_send_tagged(tx, 0, data, bytes, deadline_ns);
 }
 
-/** One message of a batch. */
-struct strait_out {
-    const void *data;
-    uint32_t bytes;
-    uint16_t tag;
-};
-
-/** Send n messages with one wake: how many were sent (at least 1) or, if none, as strait_send_tagged. */
-STRAIT_API int strait_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_t n, uint64_t deadline_ns);
-
 /** A slot to write in place. */
 struct strait_claim {
     void *data;
@@ -209,10 +203,30 @@ struct strait_claim {
  * new message answer 1 and give no slot, one that drops the oldest for it answers 0 (it is counted). A claim is owned by this process: if it dies, receivers step over the slot; a
  * claim that is never committed by a living process blocks the receivers. A sole sender has one claim at a time.
  */
-STRAIT_API int strait_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns);
+STRAIT_INLINE int strait_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns)
+{
+    if (STRAIT_UNLIKELY(*tx->home == 0) || STRAIT_UNLIKELY(!strait_ring_claim_fast(&tx->end, &claim->place)))
+        return strait_claim_slow(tx, claim, deadline_ns);
+    if (strait_tx_shut(tx)) {
+        strait_ring_abort(&tx->end, &claim->place);
+        return -EPIPE;
+    }
+    claim->data = strait_slot_payload(claim->place.slot);
+    claim->size = tx->slot_bytes;
+    return 0;
+}
 
 /** Publish a claim of which `bytes` bytes were written. 0, -EMSGSIZE (the claim stays). */
-STRAIT_API int strait_commit(struct strait_tx *tx, struct strait_claim *claim, uint16_t tag, uint32_t bytes);
+STRAIT_INLINE int strait_commit(struct strait_tx *tx, struct strait_claim *claim, uint16_t tag, uint32_t bytes)
+{
+    if (STRAIT_UNLIKELY(*tx->home == 0) || STRAIT_UNLIKELY(bytes > claim->size))
+        return strait_commit_slow(tx, claim, bytes);
+    strait_slot_describe(claim->place.slot, strait_head(bytes, tag, 0));
+    strait_ring_commit(&tx->end, &claim->place);
+    strait_tx_ring(tx, 1);
+    claim->data = NULL;
+    return 0;
+}
 
 /** Give a claim up. */
 STRAIT_API void strait_abort(struct strait_tx *tx, struct strait_claim *claim);
@@ -235,6 +249,8 @@ struct strait_msg {
 STRAIT_API int64_t strait_try_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info);
 STRAIT_API int64_t strait_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info,
                                     uint64_t deadline_ns);
+STRAIT_API int strait_peek_slow(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns);
+STRAIT_API int strait_release_slow(struct strait_rx *rx, struct strait_msg *msg);
 STRAIT_API void strait_rx_half(struct strait_rx *rx);
 
 /** After a take: pass a wake on, if there is another message and another sleeper. */
@@ -248,7 +264,8 @@ STRAIT_INLINE void strait_rx_pass_on(struct strait_rx *rx)
 /** After a release: the senders' bell, at half-ring boundaries only. */
 STRAIT_INLINE void strait_rx_released(struct strait_rx *rx, const struct strait_slot *slot)
 {
-    rx->unrung = true;
+    if (!rx->unrung)
+        rx->unrung = true;
     if (STRAIT_UNLIKELY(strait_ring_half(&rx->end, slot)))
         strait_rx_half(rx);
 }
@@ -283,7 +300,10 @@ STRAIT_INLINE int64_t strait_try_recv(struct strait_rx *rx, void *to, uint32_t s
         info->attempts = strait_slot_attempts(place.word);
     }
     strait_rx_pass_on(rx);
-    strait_rx_released(rx, place.slot);
+    if (!rx->unrung)
+        rx->unrung = true;
+    if (STRAIT_UNLIKELY(strait_ring_at_half(&rx->end)))
+        strait_rx_half(rx);
     return bytes;
 }
 
@@ -308,26 +328,50 @@ STRAIT_INLINE int64_t strait_recv(struct strait_rx *rx, void *to, uint32_t size,
     return strait_recv_info(rx, to, size, NULL, deadline_ns);
 }
 
-/** One place of a batch. */
-struct strait_in {
-    void *data;
-    uint32_t size;
-    uint32_t bytes; /**< filled in */
-    uint16_t tag;   /**< filled in */
-};
-
-/** Receive what is there, up to n messages: how many (at least 1) or, if none, as strait_recv. */
-STRAIT_API int strait_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_t n, uint64_t deadline_ns);
-
 /**
  * Read the next message in place. It stays under this process's lease until release; if the process dies first, it comes
  * again to another receiver with attempts raised, and after max_attempts becomes a dead letter. A peeked slot blocks a
  * sender that has gone round the ring. 0, -ENOBUFS peek_window messages are held already, else as strait_recv.
  */
-STRAIT_API int strait_peek(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns);
+STRAIT_INLINE int strait_peek(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns)
+{
+    struct strait_place place;
+    uint64_t head, at = rx->end.cursor;
+
+    if (STRAIT_UNLIKELY(*rx->home == 0) || rx->peeked >= rx->window || !strait_ring_find_fast(&rx->end, &place))
+        return strait_peek_slow(rx, msg, deadline_ns);
+    head = strait_load64_relaxed(&place.slot->head);
+    if (STRAIT_UNLIKELY(strait_head_bytes(head) > rx->slot_bytes || strait_head_flags(head) != 0) ||
+        STRAIT_UNLIKELY(strait_ring_take(&rx->end, &place) < 0))
+        return strait_peek_slow(rx, msg, deadline_ns);
+    msg->data = strait_slot_payload(place.slot);
+    msg->bytes = strait_head_bytes(head);
+    msg->tag = strait_head_tag(head);
+    msg->flags = 0;
+    msg->attempts = strait_slot_attempts(place.word);
+    msg->token = msg->deadline_ns = 0;
+    msg->place = place;
+    if (rx->peeked++ == 0)
+        rx->oldest = at;
+    strait_rx_pass_on(rx);
+    return 0;
+}
 
 /** Give a peeked message's slot back. A sole receiver releases in the order of its peeks. 0, -EINVAL. */
-STRAIT_API int strait_release(struct strait_rx *rx, struct strait_msg *msg);
+STRAIT_INLINE int strait_release(struct strait_rx *rx, struct strait_msg *msg)
+{
+    struct strait_place place = msg->place;
+
+    if (STRAIT_UNLIKELY(*rx->home == 0) || (rx->end.flags & STRAIT_RING_MANY_CONSUMERS) || rx->peeked == 0 ||
+        strait_ring_slot(&rx->end, rx->oldest) != place.slot)
+        return strait_release_slow(rx, msg);
+    rx->oldest = strait_ring_next(&rx->end, rx->oldest);
+    rx->peeked--;
+    msg->place.slot = NULL;
+    strait_ring_release(&place);
+    strait_rx_released(rx, place.slot);
+    return 0;
+}
 
 STRAIT_END_DECLS
 

@@ -4,6 +4,7 @@
 #define STRAIT_H
 
 #include <strait/await.h>
+#include <strait/batch.h>
 #include <strait/blocking.h>
 #include <strait/channel.h>
 #include <strait/counter.h>

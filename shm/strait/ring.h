@@ -94,6 +94,14 @@ STRAIT_INLINE uint16_t strait_head_flags(uint64_t head)
     return (uint16_t)(head >> 48);
 }
 
+/** Write a claimed slot's head. Messages of one kind have the same head turn by turn, and a load is cheaper than a store:
+ * what bounds a stream is how many stores wait for their lines. */
+STRAIT_INLINE void strait_slot_describe(struct strait_slot *slot, uint64_t head)
+{
+    if (strait_load64_relaxed(&slot->head) != head)
+        strait_store64_relaxed(&slot->head, head);
+}
+
 /* ---- producers ---- */
 
 /** claim, where the slot at the cursor was not simply free. */
@@ -160,6 +168,13 @@ STRAIT_INLINE bool strait_ring_more_free(const struct strait_ring_end *end)
 /** find, where the slot at the cursor was not simply ready. */
 STRAIT_API int strait_ring_find_slow(struct strait_ring_end *end, struct strait_place *place);
 
+/* Ask for a slot that we shall soon read. While nobody has written it, its line is still ours from the last turn, and asking
+ * costs nothing; once it is written, its miss overlaps those before it. (For producers the same did as much harm as good.) */
+STRAIT_INLINE void strait_ring_prefetch(const struct strait_ring_end *end)
+{
+    __builtin_prefetch(strait_ring_slot(end, end->cursor + 4));
+}
+
 /** find, where the slot at the cursor is simply ready. */
 STRAIT_INLINE bool strait_ring_find_fast(const struct strait_ring_end *end, struct strait_place *place)
 {
@@ -167,6 +182,7 @@ STRAIT_INLINE bool strait_ring_find_fast(const struct strait_ring_end *end, stru
     /* acquire [R3] <- [R1] strait_ring_commit, [R7] strait_ring_abort: payload follows word */
     uint64_t word = strait_load64_acquire(&slot->word);
 
+    strait_ring_prefetch(end);
     if (STRAIT_UNLIKELY((word & ~STRAIT_ATTEMPTS_MASK) != strait_slot_word(end->cursor, STRAIT_SLOT_READY, 0)))
         return false;
     /* acquire [R8] <- [R9] strait_ring_sweep_end: a raised generation shows the RETURNED slots before it */
@@ -216,6 +232,12 @@ STRAIT_INLINE bool strait_ring_more_ready(const struct strait_ring_end *end)
 {
     uint64_t word = strait_load64_relaxed(&strait_ring_slot(end, end->cursor)->word);
     return (word & (STRAIT_TURN_MASK | STRAIT_STATE_MASK)) == strait_slot_word(end->cursor, STRAIT_SLOT_READY, 0);
+}
+
+/** After a take: was that the last slot of a half of the ring? */
+STRAIT_INLINE bool strait_ring_at_half(const struct strait_ring_end *end)
+{
+    return ((uint32_t)end->cursor & end->mask >> 1) == 0;
 }
 
 /** Is this the slot at which a half of the ring ends? There a consumer rings the producers' bell. */

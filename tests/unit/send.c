@@ -52,6 +52,8 @@ static void each_kind(void (*act)(void), struct strait_channel_options more)
         struct strait_channel_options o = kind(i);
         o.full = more.full;
         o.busy = more.busy;
+        if (more.depth)
+            o.depth = more.depth;
         channel(&o);
         act();
         strait_tx_close(tx);
@@ -275,6 +277,49 @@ static void in_place(void)
     CHECK_IS(strait_claim(tx, &claim, strait_after_ns(MS)), -ETIMEDOUT);
 }
 
+static void array(void)
+{
+    uint64_t out[40][2], in[41][2];
+    uint32_t got = 0;
+
+    for (uint64_t i = 0; i < 40; i++)
+        out[i][0] = out[i][1] = i + 1;
+    CHECK_IS(strait_send_array(tx, 7, out, 16, 0, STRAIT_NOW), 0);
+    CHECK_IS(strait_recv_array(rx, in, 16, 0, STRAIT_NOW), 0);
+    CHECK_IS(strait_recv_array(rx, in, 16, 40, STRAIT_NOW), -EAGAIN);
+    CHECK_IS(strait_send_array(tx, 7, out, 49, 1, STRAIT_NOW), -EMSGSIZE);
+    CHECK_IS(strait_send_array(tx, 7, out, 16, 40, STRAIT_NOW), 40);
+    CHECK_IS(strait_send_array(tx, 7, out, 16, 40, STRAIT_NOW), 24); /* as many as fit */
+    CHECK_IS(strait_send_array(tx, 7, out, 16, 1, STRAIT_NOW), -EAGAIN);
+    CHECK_IS(strait_recv_array(rx, in, 16, 40, STRAIT_NOW), 40);
+    CHECK(memcmp(in, out, sizeof out) == 0);
+    CHECK_IS(strait_recv_array(rx, in, 16, 40, STRAIT_NOW), 24);
+    CHECK(memcmp(in, out, 24 * sizeof out[0]) == 0);
+
+    CHECK_IS(strait_send(tx, out, 16, STRAIT_NOW), 0);
+    CHECK_IS(strait_send(tx, out[2], 8, STRAIT_NOW), 0); /* shorter than its place: padded */
+    memset(in, 0xee, sizeof in);
+    while (got < 2) {
+        int r = strait_recv_array(rx, in[got], 16, 40, STRAIT_NOW);
+        CHECK(r > 0);
+        got += (uint32_t)r;
+    }
+    CHECK_IS(got, 2);
+    CHECK(in[1][0] == 3 && in[1][1] == 0);
+
+    CHECK_IS(strait_send(tx, out, 16, STRAIT_NOW), 0);
+    CHECK_IS(strait_recv_array(rx, in, 8, 1, STRAIT_NOW), -EMSGSIZE); /* and stays */
+    CHECK_IS(strait_recv_array(rx, in, 16, 1, STRAIT_NOW), 1);
+    strait_tx_close(tx);
+    tx = NULL;
+    CHECK_IS(strait_recv_array(rx, in, 16, 1, STRAIT_FOREVER), -EPIPE);
+}
+
+static void an_array_sends_and_receives_what_fits(UNUSED_STATE)
+{
+    each_kind(array, (struct strait_channel_options){.depth = 64});
+}
+
 static void a_claim_is_written_in_place_and_committed_or_aborted(UNUSED_STATE)
 {
     each_kind(in_place, (struct strait_channel_options){0});
@@ -355,6 +400,7 @@ int main(void)
         HERE(policy_drop_oldest_drops_and_counts_the_oldest),
         HERE(a_full_channel_without_receivers_is_epipe_by_every_policy),
         HERE(a_batch_sends_and_receives_what_fits),
+        HERE(an_array_sends_and_receives_what_fits),
         HERE(a_claim_is_written_in_place_and_committed_or_aborted),
         HERE(a_claim_that_would_be_dropped_answers_1_and_gives_no_slot),
         HERE(an_uncommitted_claim_stops_receivers_and_an_aborted_one_does_not),

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slow side of strait/batch.h, and batches where slots are won by compare-and-swap. Step by step the same as single
+ * messages; what is saved is the look at the channel's status and the wake.
+ */
+#include "strait/batch.h"
+
+#include "endpoint.h"
+#include "process.h"
+
+#define RUN 16 /* slots won before the first of them is filled, or read */
+
+/* ---- sending ---- */
+
+static void put(struct strait_ring_end *end, const struct strait_place *place, const struct strait_out *out)
+{
+    strait_slot_describe(place->slot, strait_head(out->bytes, out->tag, 0));
+    strait_payload_write(strait_slot_payload(place->slot), out->data, out->bytes);
+    strait_ring_commit(end, place);
+}
+
+/* How many of the first n would fit their slots. */
+static uint32_t fitting(const struct strait_tx *tx, const struct strait_out *out, uint32_t n)
+{
+    uint32_t i = 0;
+
+    while (i < n && out[i].bytes <= tx->slot_bytes)
+        i++;
+    return i;
+}
+
+/* A sole producer. */
+static uint32_t send_alone(struct strait_tx *tx, const struct strait_out *out, uint32_t n)
+{
+    struct strait_ring_end end = tx->end; /* in registers meanwhile */
+    struct strait_place place;
+    uint32_t sent = 0;
+
+    if (strait_tx_shut(tx))
+        return 0;
+    for (; sent < n && strait_ring_claim_fast(&end, &place); sent++)
+        put(&end, &place, &out[sent]);
+    tx->end.cursor = end.cursor;
+    return sent;
+}
+
+/* Many producers, at most RUN messages: claim, then look at the status, once for all, then fill. */
+static uint32_t send_run(struct strait_tx *tx, const struct strait_out *out, uint32_t n)
+{
+    struct strait_place places[RUN];
+    uint32_t claimed = 0;
+
+    while (claimed < n && strait_ring_claim_fast(&tx->end, &places[claimed]))
+        claimed++;
+    if (claimed && strait_tx_shut(tx)) {
+        for (uint32_t i = 0; i < claimed; i++)
+            strait_ring_abort(&tx->end, &places[i]);
+        return 0;
+    }
+    for (uint32_t i = 0; i < claimed; i++)
+        put(&tx->end, &places[i], &out[i]);
+    return claimed;
+}
+
+static uint32_t send_amid(struct strait_tx *tx, const struct strait_out *out, uint32_t n)
+{
+    uint32_t sent = 0, more = 1;
+
+    for (; sent < n && more; sent += more)
+        more = send_run(tx, out + sent, n - sent < RUN ? n - sent : RUN);
+    return sent;
+}
+
+int strait_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_t n, uint64_t deadline_ns)
+{
+    uint32_t fit, sent;
+    int r;
+
+    if (*tx->home == 0)
+        return strait_process_check(tx->endpoint->segment);
+    if (n == 0)
+        return 0;
+    fit = fitting(tx, out, n);
+    sent = tx->end.flags & STRAIT_RING_MANY_PRODUCERS ? send_amid(tx, out, fit) : send_alone(tx, out, fit);
+    if (sent) {
+        strait_tx_ring(tx, sent);
+        return (int)sent;
+    }
+    r = strait_send_tagged(tx, out->tag, out->data, out->bytes, deadline_ns); /* knows how to wait, and what to say */
+    return r < 0 ? r : 1;
+}
+
+int strait_send_array_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, uint32_t n,
+                           uint64_t deadline_ns)
+{
+    const unsigned char *from = data;
+    struct strait_out out[RUN];
+    uint32_t sent = 0;
+
+    if (n == 0)
+        return 0;
+    while (sent < n) {
+        uint32_t run = n - sent < RUN ? n - sent : RUN;
+        for (uint32_t i = 0; i < run; i++)
+            out[i] = (struct strait_out){.data = from + (size_t)(sent + i) * bytes, .bytes = bytes, .tag = tag};
+        int r = strait_send_many(tx, out, run, sent ? STRAIT_NOW : deadline_ns);
+        if (r < 0)
+            return sent ? (int)sent : r;
+        sent += (uint32_t)r;
+        if ((uint32_t)r < run)
+            break;
+    }
+    return (int)sent;
+}
+
+/* ---- receiving ---- */
+
+/* Is this message one that recv would take as it is? */
+static bool plain(const struct strait_rx *rx, uint64_t head, const struct strait_in *in)
+{
+    return strait_head_bytes(head) <= in->size && strait_head_bytes(head) <= rx->slot_bytes &&
+           strait_head_flags(head) == 0;
+}
+
+static void get(const struct strait_place *place, uint64_t head, struct strait_in *in)
+{
+    in->bytes = strait_head_bytes(head);
+    in->tag = strait_head_tag(head);
+    strait_payload_read(in->data, strait_slot_payload(place->slot), in->bytes);
+    strait_ring_release(place);
+}
+
+/* A sole consumer. *half: the end of a half of the ring was passed. */
+static uint32_t recv_alone(struct strait_rx *rx, struct strait_in *in, uint32_t n, bool *half)
+{
+    struct strait_ring_end end = rx->end;
+    struct strait_place place;
+    uint32_t got = 0;
+
+    for (; got < n && strait_ring_find_fast(&end, &place); got++) {
+        uint64_t head = strait_load64_relaxed(&place.slot->head);
+        if (!plain(rx, head, &in[got]))
+            break;
+        get(&place, head, &in[got]);
+        end.cursor = strait_ring_next(&end, end.cursor);
+        *half |= strait_ring_at_half(&end);
+    }
+    rx->end.cursor = end.cursor;
+    return got;
+}
+
+/* Many consumers, at most RUN messages: take, then read. */
+static uint32_t recv_run(struct strait_rx *rx, struct strait_in *in, uint32_t n, bool *half)
+{
+    struct strait_place places[RUN];
+    uint64_t heads[RUN];
+    uint32_t taken = 0;
+
+    while (taken < n && strait_ring_find(&rx->end, &places[taken]) == 0) {
+        heads[taken] = strait_load64_relaxed(&places[taken].slot->head);
+        if (!plain(rx, heads[taken], &in[taken]) || strait_ring_take(&rx->end, &places[taken]) < 0)
+            break;
+        taken++;
+    }
+    for (uint32_t i = 0; i < taken; i++) {
+        get(&places[i], heads[i], &in[i]);
+        *half |= strait_ring_half(&rx->end, places[i].slot);
+    }
+    return taken;
+}
+
+static uint32_t recv_amid(struct strait_rx *rx, struct strait_in *in, uint32_t n, bool *half)
+{
+    uint32_t got = 0, more = 1;
+
+    for (; got < n && more; got += more)
+        more = recv_run(rx, in + got, n - got < RUN ? n - got : RUN, half);
+    return got;
+}
+
+/* What is there, without waiting and without saying why not. */
+static uint32_t recv_ready(struct strait_rx *rx, struct strait_in *in, uint32_t n)
+{
+    bool half = false;
+    uint32_t got;
+
+    if (rx->peeked)
+        return 0;
+    got = rx->end.flags & STRAIT_RING_MANY_CONSUMERS ? recv_amid(rx, in, n, &half) : recv_alone(rx, in, n, &half);
+    if (got == 0)
+        return 0;
+    rx->unrung = true;
+    strait_rx_pass_on(rx);
+    if (half)
+        strait_rx_half(rx);
+    return got;
+}
+
+int strait_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_t n, uint64_t deadline_ns)
+{
+    struct strait_msg info;
+    uint32_t got;
+    int64_t r;
+
+    if (*rx->home == 0)
+        return strait_process_check(rx->endpoint->segment);
+    if (n == 0)
+        return 0;
+    got = recv_ready(rx, in, n);
+    if (got)
+        return (int)got;
+    r = strait_recv_info(rx, in->data, in->size, &info,
+                         deadline_ns); /* knows where to look, how to wait, what to say */
+    if (r < 0)
+        return (int)r;
+    in->bytes = (uint32_t)r;
+    in->tag = info.tag;
+    return 1;
+}
+
+int strait_recv_array_slow(struct strait_rx *rx, void *to, uint32_t bytes, uint32_t n, uint64_t deadline_ns)
+{
+    unsigned char *at = to;
+    struct strait_in in[RUN];
+    uint32_t got = 0, run, asked;
+
+    do {
+        asked = n - got < RUN ? n - got : RUN;
+        for (uint32_t i = 0; i < asked; i++)
+            in[i] = (struct strait_in){.data = at + (size_t)(got + i) * bytes, .size = bytes};
+        int r = strait_recv_many(rx, in, asked, got ? STRAIT_NOW : deadline_ns);
+        if (r < 0)
+            return got ? (int)got : r;
+        run = (uint32_t)r;
+        for (uint32_t i = 0; i < run; i++)
+            memset((unsigned char *)in[i].data + in[i].bytes, 0, bytes - in[i].bytes);
+        got += run;
+    } while (got < n && run == asked && run);
+    return (int)got;
+}
