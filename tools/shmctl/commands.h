@@ -6,10 +6,10 @@
 #include "shmctl.h"
 
 /* see */
-extern const struct ctl_command ctl_ls, ctl_show, ctl_ps, ctl_tree, ctl_limits;
+extern const struct ctl_command ctl_ls, ctl_show, ctl_ps, ctl_tree, ctl_limits, ctl_letters;
 /* why */
-extern const struct ctl_command ctl_blame, ctl_deadlock;
+extern const struct ctl_command ctl_blame, ctl_deadlock, ctl_snapshot;
 /* mend */
-extern const struct ctl_command ctl_verify, ctl_snapshot;
+extern const struct ctl_command ctl_verify, ctl_gc, ctl_repair, ctl_heal, ctl_drain, ctl_close_channel, ctl_rm;
 
 #endif

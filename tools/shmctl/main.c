@@ -7,8 +7,13 @@
 #include "commands.h"
 #include "shmctl.h"
 
-const struct ctl_command *const ctl_commands[] = {&ctl_ls,    &ctl_show,     &ctl_ps,     &ctl_tree,     &ctl_limits,
-                                                  &ctl_blame, &ctl_deadlock, &ctl_verify, &ctl_snapshot, NULL};
+/* clang-format off */
+const struct ctl_command *const ctl_commands[] = {
+    &ctl_ls, &ctl_show, &ctl_ps, &ctl_tree, &ctl_limits, &ctl_letters,
+    &ctl_blame, &ctl_deadlock, &ctl_snapshot,
+    &ctl_verify, &ctl_gc, &ctl_repair, &ctl_heal, &ctl_drain, &ctl_close_channel, &ctl_rm,
+    NULL};
+/* clang-format on */
 
 static int help(void)
 {
