@@ -19,6 +19,7 @@
 #define DEFAULT_DEAD_LETTERS 8
 #define DEFAULT_REPLY_BYTES  1008
 #define DEFAULT_REPLY_DEPTH  4
+#define COUNT_EVERY          16 /* waits between counts of those who take part: it only says how long to spin */
 
 /* ---- options to plan ---- */
 
@@ -291,10 +292,12 @@ void strait_endpoint_close(struct strait_endpoint *e)
 struct strait_wait strait_endpoint_wait(struct strait_endpoint *e, struct strait_bell *bell, enum strait_wait_kind kind,
                                         uint64_t detail)
 {
+    if (e->waits++ % COUNT_EVERY == 0)
+        e->parties = strait_channel_parties(&e->view);
     return (struct strait_wait){.map = &e->segment->map,
                                 .bell = bell,
                                 .mood = &e->mood,
-                                .parties = strait_channel_parties(&e->view),
+                                .parties = e->parties,
                                 .busy = e->view.flags & STRAIT_CHANNEL_BUSY,
                                 .kind = kind,
                                 .object = e->view.object.offset,

@@ -19,6 +19,8 @@ struct strait_endpoint {
     struct strait_ring_end *ends; /* senders: one; receivers: one for each ring; ours to free */
     uint32_t ends_n;
     struct strait_mood mood;
+    uint32_t waits,
+        parties; /* how many take part in the channel, as we counted it some waits ago. The handle's thread */
     struct strait_await *awaits;  /* asleep in a loop for this handle. The handle's thread */
     struct strait_rx_fd *fd;      /* for somebody else's loop, or NULL. The handle's thread */
     struct strait_endpoint *next; /* registry mutex */

@@ -10,8 +10,10 @@
 #include "strait/atomic.h"
 #include "sweep.h"
 
-#define SPIN_MOST_NS      15000 /* about what a sleep costs */
-#define SPIN_LEAST_NS     1000
+#define SPIN_MOST_NS  50000 /* what a sleep costs, wake and all */
+#define SPIN_LEAST_NS 1000
+#define SPIN_HOT                                                                                                       \
+    64 /* tries before the first pause and the first look at the clock: a peer that is busy answers within */
 #define SPIN_CROWDED      64 /* pauses, when there are more parties than CPUs: give the core away soon */
 #define SPIN_PER_LOOK     16 /* tries between looks at the clock */
 #define RETRY_SPIN_EVERY  64 /* waits after which a hopeless spinner tries the full length again */
@@ -29,13 +31,11 @@ static uint64_t spin_budget(struct strait_mood *mood)
     return mood->spin_ns;
 }
 
-/* What a success after `ns` teaches: twice that is worth spinning for. A failure halves it. */
-static void learn(struct strait_mood *mood, bool success, uint64_t ns)
+/* A success says that spinning pays, and it costs no more than it took; a failure says the contrary. */
+static void learn(struct strait_mood *mood, bool success)
 {
-    uint64_t want = success ? 2 * ns : mood->spin_ns / 2;
+    uint64_t was = mood->spin_ns ? mood->spin_ns : SPIN_MOST_NS, want = success ? 2 * was : was / 2;
 
-    if (success && mood->spin_ns > want)
-        want = mood->spin_ns - (mood->spin_ns - want) / 8;
     mood->spin_ns = want < SPIN_LEAST_NS ? SPIN_LEAST_NS : want > SPIN_MOST_NS ? SPIN_MOST_NS : want;
 }
 
@@ -71,7 +71,7 @@ static int64_t spin(const struct strait_wait *w, uint64_t deadline_ns)
         }
     }
     if (!w->busy)
-        learn(w->mood, r != -EAGAIN, ns);
+        learn(w->mood, r != -EAGAIN);
     return r;
 }
 
@@ -175,6 +175,12 @@ int64_t strait_wait(const struct strait_wait *w, uint64_t deadline_ns)
 
     if (r != -EAGAIN || deadline_ns == STRAIT_NOW)
         return r;
+    for (int i = 0; i < SPIN_HOT && r == -EAGAIN && w->map->cpus > 1; i++)
+        r = w->step(w->arg);
+    if (r != -EAGAIN) {
+        learn(w->mood, true);
+        return r;
+    }
     r = spin(w, deadline_ns);
     if (r != -EAGAIN)
         return r;
