@@ -4,7 +4,8 @@
 #include "ring.h"
 
 /* A hint is worth a proof only after this many fruitless steps, and is refreshed every so many messages. */
-#define HINT_STEPS 16
+#define HINT_STEPS     16
+#define PATIENCE_SLOTS 4096 /* a try of a ring deeper than this takes no longer */
 
 static int64_t turns_ahead(uint64_t word, uint64_t cursor)
 {
@@ -17,10 +18,11 @@ static uint64_t behind(const struct strait_ring_end *end, uint64_t turn, uint64_
     return strait_ring_next(end, (turn & STRAIT_TURN_MASK) | ((uint32_t)at & end->mask));
 }
 
-/* A lying peer could move words under our feet for ever; the honest ones cannot outrun this. */
+/* A lying peer could move words under our feet for ever; the honest ones cannot outrun this. Who lags further behind has its
+ * cursor moved, and goes on from there with the next try. */
 static uint32_t patience(const struct strait_ring_end *end)
 {
-    return 4 * (end->mask + 1) + 64;
+    return end->mask < PATIENCE_SLOTS ? 4 * (end->mask + 1) + 64 : 4 * PATIENCE_SLOTS;
 }
 
 /* Forwards only: who lags would otherwise overwrite, step by step, the very hint that could help it. */
