@@ -37,4 +37,5 @@ int main(int argc, char **argv)
     printf("version %llu: %s\n", (unsigned long long)now.version, now.name);
     strait_region_close(region);
     strait_detach(segment);
+    return 0;
 }

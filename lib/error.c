@@ -6,7 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char sentence[512];
+#define SENTENCE_BYTES 512
+
+static _Thread_local char sentence[SENTENCE_BYTES];
+static _Thread_local bool logging; /* the hook runs: what it calls is not logged again */
+
+/* Set under the registry's mutex, read by any thread: the context is stored first. */
+static strait_log_hook *log_hook;
+static void *log_context;
 
 /* What an errno means here, where strerror(3) would mislead. */
 static const struct {
@@ -56,6 +63,46 @@ const char *strait_error(void)
     return sentence;
 }
 
+/* ---- the log ---- */
+
+bool strait_logs(void)
+{
+    return __atomic_load_n(&log_hook, __ATOMIC_RELAXED) != NULL;
+}
+
+void strait_log_to(strait_log_hook *hook, void *context)
+{
+    __atomic_store_n(&log_hook, NULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&log_context, context, __ATOMIC_RELEASE);
+    __atomic_store_n(&log_hook, hook, __ATOMIC_RELEASE);
+}
+
+static void tell(enum strait_log_level level, const char *text)
+{
+    strait_log_hook *hook = __atomic_load_n(&log_hook, __ATOMIC_ACQUIRE);
+    int error = errno;
+
+    if (hook == NULL || logging)
+        return;
+    logging = true;
+    hook(level, text, __atomic_load_n(&log_context, __ATOMIC_ACQUIRE));
+    logging = false;
+    errno = error;
+}
+
+void strait_log(enum strait_log_level level, const char *format, ...)
+{
+    char text[SENTENCE_BYTES];
+    va_list list;
+
+    if (!strait_logs())
+        return;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    tell(level, text);
+}
+
 int strait_fail(int error, const char *format, ...)
 {
     va_list list;
@@ -63,5 +110,6 @@ int strait_fail(int error, const char *format, ...)
     va_start(list, format);
     vsnprintf(sentence, sizeof sentence, format, list);
     va_end(list);
+    tell(STRAIT_LOG_ERROR, sentence);
     return error;
 }

@@ -4,6 +4,13 @@
 
 #include "strait/error.h"
 
+/** A sentence for the log hook, if there is one. */
+void strait_log(enum strait_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Is there one? Changed under the registry's mutex only. */
+bool strait_logs(void);
+void strait_log_to(strait_log_hook *hook, void *context);
+
 /** Remember a sentence for strait_error(); returns `error`, so that a failing call ends with it. */
 int strait_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -167,12 +167,12 @@ static int path_of(char *path, const char *name, const char *directory)
     return r;
 }
 
-/* Registry. The attachment to the file that the path names now, or NULL. */
-static struct strait_segment *find_attached(const char *path)
+/* Registry. The attachment to the file that the path names now (or that fd has open), or NULL. */
+static struct strait_segment *find_attached(const char *path, int fd)
 {
     struct stat st;
 
-    if (lstat(path, &st) < 0)
+    if ((path ? lstat(path, &st) : fstat(fd, &st)) < 0)
         return NULL;
     for (struct strait_segment *s = attached; s; s = s->next)
         if (s->map.device == st.st_dev && s->map.inode == st.st_ino)
@@ -180,13 +180,37 @@ static struct strait_segment *find_attached(const char *path)
     return NULL;
 }
 
-static int attach_new(const char *path, const struct strait_segment_options *o, struct strait_segment **out)
+static const struct strait_segment_options defaults;
+
+/* What is to be attached to: a path, or (NULL) a descriptor, or (-1, too) a new unnamed segment. */
+struct target {
+    const char *path;
+    int fd;
+};
+
+static int attach_map(struct strait_segment *s, const struct target *t, const struct strait_segment_options *o,
+                      const struct strait_segment_shape *shape, struct strait_misfit *misfit)
 {
     static const enum strait_attach_how how[] = {STRAIT_ATTACH_EITHER, STRAIT_ATTACH_OPEN, STRAIT_ATTACH_CREATE};
+    uint64_t until_ns = strait_after_ns(s->patience_ns);
+
+    if (t->path)
+        return strait_attach_map(&s->map, t->path, how[o->attach], shape, until_ns, misfit);
+    if (t->fd < 0)
+        return strait_attach_unnamed_map(&s->map, shape, until_ns);
+    return strait_attach_fd_map(&s->map, t->fd, shape->prefault, until_ns, misfit);
+}
+
+/* Registry. */
+static int attach_new(const struct target *t, const struct strait_segment_options *o, struct strait_segment **out)
+{
     struct strait_segment_shape shape = {.bytes = o->bytes ? o->bytes : DEFAULT_BYTES,
                                          .directory_max = o->directory_max ? o->directory_max : DEFAULT_DIRECTORY_MAX,
                                          .mode = o->mode ? (mode_t)o->mode : DEFAULT_MODE,
-                                         .prefault = !o->no_prefault};
+                                         .group = (gid_t)o->group,
+                                         .prefault = !o->no_prefault,
+                                         .unnamed = t->path == NULL};
+    const char *path = t->path ? t->path : STRAIT_UNNAMED;
     struct strait_misfit misfit = {NULL, 0, 0};
     const uint32_t *page = my_home();
     struct strait_segment *s = page ? calloc(1, sizeof *s) : NULL;
@@ -197,7 +221,7 @@ static int attach_new(const char *path, const struct strait_segment_options *o, 
     s->home = page;
     s->uses = 1;
     s->patience_ns = o->timeout_ns ? o->timeout_ns : STRAIT_ADMIN_PATIENCE_NS;
-    r = strait_attach_map(&s->map, path, how[o->attach], &shape, strait_after_ns(s->patience_ns), &misfit);
+    r = attach_map(s, t, o, &shape, &misfit);
     if (r < 0) {
         free(s);
         return explain(r, path, &shape, &misfit);
@@ -208,31 +232,57 @@ static int attach_new(const char *path, const struct strait_segment_options *o, 
     return 0;
 }
 
-int strait_attach(const char *name, const struct strait_segment_options *options, struct strait_segment **segment)
+static int attach(const struct target *t, const struct strait_segment_options *o, struct strait_segment **segment)
 {
-    static const struct strait_segment_options defaults;
-    const struct strait_segment_options *o = options ? options : &defaults;
     struct strait_segment *s;
-    char path[PATH_MAX];
-    int r = path_of(path, name, o->directory);
+    int r = 0;
 
-    if (r < 0)
-        return r;
     if (o->attach > STRAIT_CREATE_ONLY || (o->mode & ~0777u))
-        return strait_fail(-EINVAL, "segment %s: attach mode %u, permissions %#o", path, o->attach, o->mode);
+        return strait_fail(-EINVAL, "segment %s: attach mode %u, permissions %#o", t->path ? t->path : STRAIT_UNNAMED,
+                           o->attach, o->mode);
     strait_process_lock();
     my_home();
-    s = find_attached(path);
+    s = find_attached(t->path, t->fd);
     if (s && o->attach == STRAIT_CREATE_ONLY) {
-        r = explain(-EEXIST, path, NULL, NULL);
+        r = explain(-EEXIST, s->map.path, NULL, NULL);
     } else if (s) {
         s->uses++;
         *segment = s;
     } else {
-        r = attach_new(path, o, segment);
+        r = attach_new(t, o, segment);
     }
     strait_process_unlock();
     return r;
+}
+
+int strait_attach(const char *name, const struct strait_segment_options *options, struct strait_segment **segment)
+{
+    const struct strait_segment_options *o = options ? options : &defaults;
+    char path[PATH_MAX];
+    int r = path_of(path, name, o->directory);
+
+    return r < 0 ? r : attach(&(struct target){path, -1}, o, segment);
+}
+
+int strait_attach_fd(int fd, const struct strait_segment_options *options, struct strait_segment **segment)
+{
+    if (fd < 0)
+        return strait_fail(-EBADF, "segment %s: %d is no descriptor", STRAIT_UNNAMED, fd);
+    return attach(&(struct target){NULL, fd}, options ? options : &defaults, segment);
+}
+
+int strait_attach_unnamed(const struct strait_segment_options *options, struct strait_segment **segment)
+{
+    return attach(&(struct target){NULL, -1}, options ? options : &defaults, segment);
+}
+
+int strait_segment_fd_of(const struct strait_segment *segment)
+{
+    int r = strait_process_check(segment);
+
+    if (r == 0)
+        r = strait_segment_reopen(segment->map.fd, segment->map.writable);
+    return r < 0 && r != -ECHILD ? strait_fail(r, "segment %s: %s", segment->map.path, strait_strerror(r)) : r;
 }
 
 void strait_detach(struct strait_segment *segment)
@@ -291,12 +341,29 @@ static void tell_death(const struct strait_segment_map *map, const struct strait
                                  .locks = what->locks};
     if (death_hook)
         death_hook(&death);
+    strait_log(STRAIT_LOG_DEATH,
+               "segment %s: %s (pid %u, lease %u) has died; %u messages that it was writing are gone, %u that it was "
+               "reading come again, %u locks are free",
+               map->path, what->program, what->pid, what->lease, what->voided, what->returned, what->locks);
+}
+
+static void listen_for_deaths(void)
+{
+    strait_swept_hook = death_hook || strait_logs() ? tell_death : NULL;
 }
 
 void strait_on_death(void (*hook)(const struct strait_death *death))
 {
     strait_process_lock();
     death_hook = hook;
-    strait_swept_hook = hook ? tell_death : NULL;
+    listen_for_deaths();
+    strait_process_unlock();
+}
+
+void strait_on_log(strait_log_hook *hook, void *context)
+{
+    strait_process_lock();
+    strait_log_to(hook, context);
+    listen_for_deaths();
     strait_process_unlock();
 }

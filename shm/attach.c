@@ -45,7 +45,7 @@ static int create(struct strait_segment_map *map, const char *path, const struct
     }
     if (r > 0) {
         settle_in(map);
-        r = strait_segment_publish(map);
+        r = shape->unnamed ? 0 : strait_segment_publish(map);
     }
     if (r < 0)
         strait_segment_close(map);
@@ -79,14 +79,11 @@ static int join_admin(struct strait_segment_map *map)
     return finish_collection(map);
 }
 
-static int join(struct strait_segment_map *map, const char *path, bool prefault, uint64_t until_ns,
-                struct strait_misfit *misfit)
+/* Of an open map. */
+static int join(struct strait_segment_map *map, uint64_t until_ns)
 {
-    int r = strait_segment_open(map, path, true, prefault, misfit);
+    int r = strait_admin_enter(map, until_ns);
 
-    if (r < 0)
-        return r;
-    r = strait_admin_enter(map, until_ns);
     if (r == 0) {
         r = join_admin(map);
         strait_admin_leave(map);
@@ -127,7 +124,9 @@ int strait_attach_map(struct strait_segment_map *map, const char *path, enum str
     int r;
 
     do {
-        r = how == STRAIT_ATTACH_CREATE ? -ENOENT : join(map, path, shape->prefault, until_ns, misfit);
+        r = how == STRAIT_ATTACH_CREATE ? -ENOENT : strait_segment_open(map, path, true, shape->prefault, misfit);
+        if (r == 0)
+            r = join(map, until_ns);
         if (r == -ENOENT && how != STRAIT_ATTACH_OPEN) {
             r = create(map, path, shape, until_ns);
             if (r == -EEXIST) /* somebody was quicker: join theirs, or leave it at that */
@@ -137,6 +136,22 @@ int strait_attach_map(struct strait_segment_map *map, const char *path, enum str
             r = -ETIMEDOUT;
     } while (r == AGAIN);
     return r;
+}
+
+int strait_attach_unnamed_map(struct strait_segment_map *map, const struct strait_segment_shape *shape,
+                              uint64_t until_ns)
+{
+    return create(map, STRAIT_UNNAMED, shape, until_ns);
+}
+
+int strait_attach_fd_map(struct strait_segment_map *map, int fd, bool prefault, uint64_t until_ns,
+                         struct strait_misfit *misfit)
+{
+    int r = strait_segment_adopt(map, fd, prefault, misfit);
+
+    if (r == 0)
+        r = join(map, until_ns);
+    return r == AGAIN ? -ENOENT : r; /* it had a name once, and was removed by it */
 }
 
 /* ---- leave ---- */

@@ -18,6 +18,14 @@ enum strait_attach_how {
 int strait_attach_map(struct strait_segment_map *map, const char *path, enum strait_attach_how how,
                       const struct strait_segment_shape *shape, uint64_t until_ns, struct strait_misfit *misfit);
 
+/** Make an unnamed segment and take a lease on it; as strait_attach_map. */
+int strait_attach_unnamed_map(struct strait_segment_map *map, const struct strait_segment_shape *shape,
+                              uint64_t until_ns);
+
+/** Take a lease on the segment that `fd` has open, named or not; as strait_attach_map. */
+int strait_attach_fd_map(struct strait_segment_map *map, int fd, bool prefault, uint64_t until_ns,
+                         struct strait_misfit *misfit);
+
 /** Leave: our lease is swept from every object and its index freed; unmapped in any case, by death if need be. */
 void strait_detach_map(struct strait_segment_map *map, uint64_t until_ns);
 

@@ -35,6 +35,15 @@ static void fd_path(char out[FD_PATH_BYTES], int fd)
     out[at] = 0;
 }
 
+int strait_segment_reopen(int fd, bool writable)
+{
+    char path[FD_PATH_BYTES];
+
+    fd_path(path, fd);
+    fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 bool strait_name_good(const char *name)
 {
     size_t n = strnlen(name, STRAIT_NAME_BYTES);
@@ -109,14 +118,11 @@ static int place_tables(struct strait_segment_map *map, const struct strait_segm
 static int map_file(struct strait_segment_map *map, bool prefault)
 {
     int protection = map->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int flags = MAP_SHARED | (prefault ? MAP_POPULATE : 0), fd, error;
-    char path[FD_PATH_BYTES];
+    int flags = MAP_SHARED | (prefault ? MAP_POPULATE : 0), fd = strait_segment_reopen(map->fd, map->writable), error;
     void *base;
 
-    fd_path(path, map->fd);
-    fd = open(path, (map->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (fd < 0)
-        return -errno;
+        return fd;
     base = mmap(NULL, map->bytes, protection, flags, fd, 0);
     error = errno;
     close(fd);
@@ -151,29 +157,57 @@ static int reserve(int fd, uint64_t bytes)
     return -r;
 }
 
+/* A file without a name: to be linked to `path` when it is whole, or never. A descriptor or -errno. */
+static int new_file(const char *path, const struct strait_segment_shape *shape)
+{
+    char dir[PATH_MAX];
+    int fd;
+
+    if (shape->unnamed) {
+        fd = memfd_create("strait", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    } else {
+        strcpy(dir, path);
+        *strrchr(dir, '/') = 0;
+        fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, shape->mode);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+/* Whatever the umask says; the group first, because chown(2) may clear mode bits. */
+static int permit(int fd, const struct strait_segment_shape *shape)
+{
+    if (shape->group && fchown(fd, (uid_t)-1, shape->group) < 0)
+        return -errno;
+    return fchmod(fd, shape->mode) < 0 ? -errno : 0;
+}
+
+static int seal(int fd)
+{
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ? -errno : 0;
+}
+
 int strait_segment_build(struct strait_segment_map *map, const char *path, const struct strait_segment_shape *shape)
 {
-    char dir[PATH_MAX], *slash;
-    int r;
+    int r, fd;
 
     memset(map, 0, sizeof *map);
     map->fd = -1;
     map->writable = true;
     strcpy(map->path, path);
-    strcpy(dir, path);
-    slash = strrchr(dir, '/');
-    *slash = 0;
     r = place_tables(map, shape);
     if (r < 0)
         return r;
-    map->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, shape->mode);
-    if (map->fd < 0)
-        return -errno;
-    r = fchmod(map->fd, shape->mode) < 0 ? -errno : 0; /* whatever the umask says */
+    fd = new_file(path, shape);
+    if (fd < 0)
+        return fd;
+    map->fd = fd;
+    r = permit(map->fd, shape);
     if (r == 0)
         r = remember_file(map);
     if (r == 0)
         r = reserve(map->fd, map->bytes);
+    if (r == 0 && shape->unnamed)
+        r = seal(map->fd);
     if (r == 0)
         r = map_file(map, shape->prefault);
     if (r < 0) {
@@ -311,6 +345,25 @@ int strait_segment_open(struct strait_segment_map *map, const char *path, bool w
     map->fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (map->fd < 0)
         return -errno;
+    r = open_checked(map, prefault, misfit);
+    if (r < 0)
+        strait_segment_close(map);
+    return r;
+}
+
+int strait_segment_adopt(struct strait_segment_map *map, int fd, bool prefault, struct strait_misfit *misfit)
+{
+    int r;
+
+    memset(map, 0, sizeof *map);
+    *misfit = (struct strait_misfit){NULL, 0, 0};
+    strcpy(map->path, STRAIT_UNNAMED);
+    map->writable = true;
+    map->fd = -1;
+    fd = strait_segment_reopen(fd, true);
+    if (fd < 0)
+        return fd;
+    map->fd = fd;
     r = open_checked(map, prefault, misfit);
     if (r < 0)
         strait_segment_close(map);

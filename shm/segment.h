@@ -10,6 +10,7 @@
 
 #define STRAIT_DIRECTORY_DEFAULT "/dev/shm"
 #define STRAIT_FILE_PREFIX       "strait."
+#define STRAIT_UNNAMED           "(unnamed)" /* stands for the path of a segment that has none */
 
 /** What was wrong with a segment, for the sentence that people read; shm/ itself has no text. */
 struct strait_misfit {
@@ -39,7 +40,9 @@ struct strait_segment_shape {
     uint64_t bytes;         /* of the whole file; rounded up to pages */
     uint32_t directory_max; /* entries */
     mode_t mode;
+    gid_t group; /* 0: the caller's */
     bool prefault;
+    bool unnamed; /* a sealed memfd: nobody can shrink it, and it goes with its last user */
 };
 
 /** dir/strait.name into path[PATH_MAX]: 0, -EINVAL a name that is empty, or has a '/' or a control character,
@@ -64,6 +67,12 @@ int strait_segment_publish(struct strait_segment_map *map);
  */
 int strait_segment_open(struct strait_segment_map *map, const char *path, bool writable, bool prefault,
                         struct strait_misfit *misfit);
+
+/** As strait_segment_open, of an open file: `fd` stays the caller's, the mapping gets descriptions of its own. */
+int strait_segment_adopt(struct strait_segment_map *map, int fd, bool prefault, struct strait_misfit *misfit);
+
+/** Another description of the file that `fd` has open: a descriptor that no lock is held through, or -errno. */
+int strait_segment_reopen(int fd, bool writable);
 
 /** Do these bytes begin a segment that this build understands? As strait_segment_open says. Fuzzed. */
 int strait_segment_check(const void *bytes, uint64_t file_bytes, struct strait_misfit *misfit);

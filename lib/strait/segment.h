@@ -22,6 +22,7 @@ struct strait_segment_options {
     uint64_t bytes;         /**< of a new segment, reserved at once; default 8 MiB */
     uint32_t directory_max; /**< named objects of a new segment; default 128 */
     uint32_t mode;          /**< permissions of a new segment; default 0600. Read permission is liveness trust. */
+    uint32_t group;         /**< group id of a new segment's file; 0 = the creator's. With mode 0660: several users */
     bool no_prefault;       /**< do not map the pages ahead of use (a page fault costs about 4 us) */
     const char *directory;  /**< default: $STRAIT_DIR, else /dev/shm */
     uint64_t timeout_ns;    /**< how long joining may take when another process is stopped inside it; default 5 s */
@@ -40,6 +41,23 @@ struct strait_segment_options {
  */
 STRAIT_API int strait_attach(const char *name, const struct strait_segment_options *options,
                              struct strait_segment **segment);
+
+/**
+ * Make a segment that has no name and attach to it: nothing in any file system, nothing left when its last process ends.
+ * Others attach by a descriptor (strait_segment_fd_of) that is sent to them or that they inherit. Its file is sealed: no
+ * peer can truncate it. `shmctl` does not see it. Options: attach and directory do not matter. As strait_attach.
+ */
+STRAIT_API int strait_attach_unnamed(const struct strait_segment_options *options, struct strait_segment **segment);
+
+/** Attach to the segment that `fd` has open for reading and writing, named or not. The descriptor stays the caller's and
+ * may be closed at once. As strait_attach; -EBADF no descriptor. */
+STRAIT_API int strait_attach_fd(int fd, const struct strait_segment_options *options, struct strait_segment **segment);
+
+/**
+ * A new descriptor of the segment's file, close-on-exec, to hand to another process (SCM_RIGHTS, fork) for strait_attach_fd.
+ * The caller closes it. Keep none across fork(2) that is not meant for the child. The fd, or -errno of open(2), -ECHILD.
+ */
+STRAIT_API int strait_segment_fd_of(const struct strait_segment *segment);
 
 /**
  * Undo one attach. With the last one the process leaves: its lease is freed. The segment stays until it is removed.
