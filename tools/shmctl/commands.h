@@ -7,6 +7,9 @@
 
 /* see */
 extern const struct ctl_command ctl_ls, ctl_show, ctl_ps, ctl_tree, ctl_limits, ctl_letters;
+/* traffic */
+extern const struct ctl_command ctl_top, ctl_hz, ctl_tap, ctl_record, ctl_replay;
+extern const struct ctl_command ctl_send, ctl_recv, ctl_call, ctl_latency;
 /* why */
 extern const struct ctl_command ctl_blame, ctl_deadlock, ctl_snapshot;
 /* mend */

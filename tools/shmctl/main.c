@@ -10,6 +10,7 @@
 /* clang-format off */
 const struct ctl_command *const ctl_commands[] = {
     &ctl_ls, &ctl_show, &ctl_ps, &ctl_tree, &ctl_limits, &ctl_letters,
+    &ctl_top, &ctl_hz, &ctl_tap, &ctl_record, &ctl_replay, &ctl_send, &ctl_recv, &ctl_call, &ctl_latency,
     &ctl_blame, &ctl_deadlock, &ctl_snapshot,
     &ctl_verify, &ctl_gc, &ctl_repair, &ctl_heal, &ctl_drain, &ctl_close_channel, &ctl_rm,
     NULL};

@@ -74,6 +74,8 @@ static void print_head(const struct ctl_message *m)
            m->flags & STRAIT_MSG_REQUEST ? ", request" : "");
     if (m->attempts)
         printf(", attempts %u", m->attempts);
+    if (m->late)
+        printf(", late");
 }
 
 static void print_hex(const struct ctl_message *m)
@@ -142,8 +144,8 @@ static void print_format(const char *format, const struct ctl_message *m)
 static void print_json(const struct ctl_message *m)
 {
     printf("{\"number\": %" PRIu64 ", \"time_ns\": %" PRIu64 ", \"ring\": %u, \"tag\": %u, \"flags\": %u, "
-           "\"attempts\": %u, \"bytes\": %u, \"hex\": \"",
-           m->number, m->time_ns, m->ring, m->tag, m->flags, m->attempts, m->bytes);
+           "\"attempts\": %u, \"late\": %s, \"bytes\": %u, \"hex\": \"",
+           m->number, m->time_ns, m->ring, m->tag, m->flags, m->attempts, m->late ? "true" : "false", m->bytes);
     put_hex(m->data, m->bytes);
     printf("\"}\n");
 }

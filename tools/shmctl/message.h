@@ -11,6 +11,7 @@ struct ctl_message {
     uint16_t tag, flags;
     uint32_t attempts;
     uint32_t ring;
+    bool late;        /* follow.h: it had been received already, and many send here */
     uint64_t number;  /* since the command began */
     uint64_t time_ns; /* CLOCK_REALTIME, 0 = not known */
 };
