@@ -5,14 +5,16 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "complete.h"
 #include "shmctl.h"
 
 /* clang-format off */
 const struct ctl_command *const ctl_commands[] = {
-    &ctl_ls, &ctl_show, &ctl_ps, &ctl_tree, &ctl_limits, &ctl_letters,
+    &ctl_ls, &ctl_show, &ctl_ps, &ctl_tree, &ctl_limits, &ctl_letters, &ctl_numa,
     &ctl_top, &ctl_hz, &ctl_tap, &ctl_record, &ctl_replay, &ctl_send, &ctl_recv, &ctl_call, &ctl_latency,
-    &ctl_blame, &ctl_deadlock, &ctl_snapshot,
+    &ctl_blame, &ctl_deadlock, &ctl_errors, &ctl_snapshot,
     &ctl_verify, &ctl_gc, &ctl_repair, &ctl_heal, &ctl_drain, &ctl_close_channel, &ctl_rm,
+    &ctl_doctor, &ctl_check, &ctl_exporter,
     NULL};
 /* clang-format on */
 
@@ -88,5 +90,9 @@ int main(int argc, char **argv)
     sigaction(SIGBUS, &act, NULL);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return finish(help());
+    if (strcmp(argv[1], "completion") == 0)
+        return finish(ctl_completion(argc, argv));
+    if (strcmp(argv[1], "--manual") == 0)
+        return finish(ctl_manual());
     return finish(run(argc, argv));
 }
