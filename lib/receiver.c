@@ -201,6 +201,19 @@ static int64_t recv_step(void *arg)
     return strait_try_recv(r->rx, r->to, r->size, r->info);
 }
 
+/* A wait for the next message. */
+static struct strait_wait wait_for(struct strait_rx *rx, int64_t (*step)(void *), struct receiving *arg)
+{
+    struct strait_wait wait = strait_endpoint_wait(rx->endpoint, rx->bell, STRAIT_WAIT_RECV, 0);
+
+    /* messages so far; where there are lanes, the difference of two of these is anything, which does no harm */
+    rx->endpoint->mood.news = (rx->end.cursor >> STRAIT_TURN_SHIFT) * (rx->end.mask + UINT64_C(1)) +
+                              ((uint32_t)rx->end.cursor & rx->end.mask);
+    wait.step = step;
+    wait.arg = arg;
+    return wait;
+}
+
 int64_t strait_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info, uint64_t deadline_ns)
 {
     struct receiving arg = {rx, to, size, info};
@@ -208,9 +221,7 @@ int64_t strait_recv_slow(struct strait_rx *rx, void *to, uint32_t size, struct s
 
     if (deadline_ns == STRAIT_NOW)
         return -EAGAIN;
-    wait = strait_endpoint_wait(rx->endpoint, rx->bell, STRAIT_WAIT_RECV, 0);
-    wait.step = recv_step;
-    wait.arg = &arg;
+    wait = wait_for(rx, recv_step, &arg);
     return strait_wait(&wait, deadline_ns);
 }
 
@@ -279,9 +290,7 @@ int strait_peek_slow(struct strait_rx *rx, struct strait_msg *msg, uint64_t dead
     r = peek_step(&arg);
     if (r != -EAGAIN || deadline_ns == STRAIT_NOW)
         return (int)r;
-    wait = strait_endpoint_wait(rx->endpoint, rx->bell, STRAIT_WAIT_RECV, 0);
-    wait.step = peek_step;
-    wait.arg = &arg;
+    wait = wait_for(rx, peek_step, &arg);
     return (int)strait_wait(&wait, deadline_ns);
 }
 

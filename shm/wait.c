@@ -18,6 +18,7 @@
 #define SPIN_PER_LOOK     16 /* tries between looks at the clock */
 #define RETRY_SPIN_EVERY  64 /* waits after which a hopeless spinner tries the full length again */
 #define OFTEN_NS          200000
+#define OFTEN_NEWS        64 /* a fence costs each of them 8 ns and what it keeps from overlapping; a membarrier 1 to 2 us */
 #define IDLE_SLEEPS       10 /* bounded sleeps that ran out before we count as quiet */
 #define SWEEP_PATIENCE_NS 50000000
 #define SPIN_WORD         100 /* tries for a lock: its sections are short, or worth a sleep */
@@ -111,13 +112,14 @@ void strait_wait_forget(struct strait_wait_record *record)
 
 enum strait_bell_mode strait_mood_mode(struct strait_mood *mood, const struct strait_segment_map *map, uint64_t now_ns)
 {
-    uint64_t distance = now_ns - mood->slept_at;
+    uint64_t distance = now_ns - mood->slept_at, news = mood->news - mood->slept_news;
 
     mood->slept_often = mood->slept_at ? (7 * mood->slept_often + distance) / 8 : 10 * OFTEN_NS;
     mood->slept_at = now_ns;
+    mood->slept_news = mood->news;
     if (map->fence || strait_load32_relaxed(&strait_segment_header(map)->no_barrier))
         return STRAIT_BELL_FENCE;
-    return mood->slept_often < OFTEN_NS ? STRAIT_BELL_FENCE : STRAIT_BELL_ASYM;
+    return mood->slept_often < OFTEN_NS && news < OFTEN_NEWS ? STRAIT_BELL_FENCE : STRAIT_BELL_ASYM;
 }
 
 /* One bounded sleep: what the step said when we looked again, or -EAGAIN. *woken: a wake may have been meant for us. */

@@ -17,6 +17,8 @@ struct strait_mood {
     uint64_t spin_ns;     /* how long spinning has paid off lately */
     uint64_t slept_at;    /* when we last went to sleep */
     uint64_t slept_often; /* average distance of our sleeps, ns */
+    uint64_t news;        /* how many times our bell may have been rung, as far as the handle knows; only grows */
+    uint64_t slept_news;  /* as it was when we last went to sleep */
     uint32_t waits;
     uint32_t idle; /* bounded sleeps in a row that ran out */
 };
@@ -65,8 +67,8 @@ struct strait_word_wait {
 /** As strait_wait. Spins for about 100 tries; a holder that is dead is swept before the first sleep, by STRAIT_NOW too. */
 int64_t strait_wait_word(const struct strait_word_wait *wait, uint64_t deadline_ns);
 
-/** Which mode suits a sleeper of this mood: ASYM, unless it sleeps so often that its membarriers would cost more than
- * the ringers' fences. Counts the sleep. */
+/** Which mode suits a sleeper of this mood: ASYM, unless it sleeps so often, and for so few news each time, that its
+ * membarriers would cost more than the ringers' fences. Counts the sleep. */
 enum strait_bell_mode strait_mood_mode(struct strait_mood *mood, const struct strait_segment_map *map, uint64_t now_ns);
 
 /** Write down in our lease what this thread waits for: a record to pass to strait_wait_forget, or NULL. */

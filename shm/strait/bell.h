@@ -74,7 +74,7 @@ STRAIT_INLINE bool strait_bell_asleep(const struct strait_bell *bell)
 {
     /* seq_cst [B1] <-> [B2] strait_bell_enter: the store before, then this load; there the count, then the look */
     uint64_t sleepers = strait_load64_seq_cst(&bell->sleepers);
-    return STRAIT_UNLIKELY(strait_bell_count(sleepers) > strait_bell_woken(sleepers));
+    return STRAIT_UNLIKELY((uint32_t)sleepers != 0) && strait_bell_count(sleepers) > strait_bell_woken(sleepers);
 }
 
 /**

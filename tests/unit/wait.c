@@ -155,6 +155,9 @@ static void who_sleeps_often_wants_fences_and_who_sleeps_seldom_membarriers(UNUS
     for (int i = 0; i < 30; i++)
         strait_mood_mode(&mood, &s->map, now += 1000);
     CHECK_IS(strait_mood_mode(&mood, &s->map, now += 1000), STRAIT_BELL_FENCE);
+    mood.news += 1000; /* often, but for many messages each time: they should not fence */
+    CHECK_IS(strait_mood_mode(&mood, &s->map, now += 1000), STRAIT_BELL_ASYM);
+    CHECK_IS(strait_mood_mode(&mood, &s->map, now += 1000), STRAIT_BELL_FENCE);
 }
 
 static void where_somebody_has_no_membarrier_everybody_fences(UNUSED_STATE)
