@@ -8,8 +8,6 @@
 #include "endpoint.h"
 #include "process.h"
 
-#define RUN 16 /* messages of an array that are described at a time */
-
 /* ---- sending ---- */
 
 static void put(struct strait_ring_end *end, const struct strait_place *place, const struct strait_out *out)
@@ -80,27 +78,42 @@ int strait_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_
     return r < 0 ? r : 1;
 }
 
+/* Many producers, messages of one size. */
+static uint32_t fill_amid(struct strait_tx *tx, uint64_t head, const unsigned char *data, uint32_t bytes, uint32_t n)
+{
+    struct strait_place place;
+    uint32_t sent = 0;
+
+    for (; sent < n && strait_ring_claim_fast(&tx->end, &place); sent++, data += bytes) {
+        if (strait_tx_shut(tx)) {
+            strait_ring_abort(&tx->end, &place);
+            break;
+        }
+        strait_slot_describe(place.slot, head);
+        strait_payload_write(strait_slot_payload(place.slot), data, bytes);
+        strait_ring_commit(&tx->end, &place);
+    }
+    return sent;
+}
+
 int strait_send_array_slow(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, uint32_t n,
                            uint64_t deadline_ns)
 {
-    const unsigned char *from = data;
-    struct strait_out out[RUN];
     uint32_t sent = 0;
+    int r;
 
+    if (*tx->home == 0)
+        return strait_process_check(tx->endpoint->segment);
     if (n == 0)
         return 0;
-    while (sent < n) {
-        uint32_t run = n - sent < RUN ? n - sent : RUN;
-        for (uint32_t i = 0; i < run; i++)
-            out[i] = (struct strait_out){.data = from + (size_t)(sent + i) * bytes, .bytes = bytes, .tag = tag};
-        int r = strait_send_many(tx, out, run, sent ? STRAIT_NOW : deadline_ns);
-        if (r < 0)
-            return sent ? (int)sent : r;
-        sent += (uint32_t)r;
-        if ((uint32_t)r < run)
-            break;
+    if (tx->end.flags & STRAIT_RING_MANY_PRODUCERS && bytes <= tx->slot_bytes)
+        sent = fill_amid(tx, strait_head(bytes, tag, 0), data, bytes, n);
+    if (sent) {
+        strait_tx_ring(tx, sent);
+        return (int)sent;
     }
-    return (int)sent;
+    r = strait_send_tagged(tx, tag, data, bytes, deadline_ns);
+    return r < 0 ? r : 1;
 }
 
 /* ---- receiving ---- */
@@ -154,6 +167,15 @@ static uint32_t recv_amid(struct strait_rx *rx, struct strait_in *in, uint32_t n
     return got;
 }
 
+/* After a batch: pass a wake on, and ring the senders' bell where a half of the ring came free. */
+static void received(struct strait_rx *rx, bool half)
+{
+    rx->unrung = true;
+    strait_rx_pass_on(rx);
+    if (half)
+        strait_rx_half(rx);
+}
+
 /* What is there, without waiting and without saying why not. */
 static uint32_t recv_ready(struct strait_rx *rx, struct strait_in *in, uint32_t n)
 {
@@ -163,12 +185,8 @@ static uint32_t recv_ready(struct strait_rx *rx, struct strait_in *in, uint32_t 
     if (rx->peeked)
         return 0;
     got = rx->end.flags & STRAIT_RING_MANY_CONSUMERS ? recv_amid(rx, in, n, &half) : recv_alone(rx, in, n, &half);
-    if (got == 0)
-        return 0;
-    rx->unrung = true;
-    strait_rx_pass_on(rx);
-    if (half)
-        strait_rx_half(rx);
+    if (got)
+        received(rx, half);
     return got;
 }
 
@@ -194,23 +212,42 @@ int strait_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_t n, uin
     return 1;
 }
 
+/* Many consumers, messages of one size. */
+static uint32_t empty_amid(struct strait_rx *rx, unsigned char *to, uint32_t bytes, uint32_t n)
+{
+    struct strait_place place;
+    uint32_t got = 0;
+    bool half = false;
+
+    for (; got < n && strait_ring_find(&rx->end, &place) == 0; got++, to += bytes) {
+        uint64_t head = strait_load64_relaxed(&place.slot->head);
+        if (strait_head_bytes(head) != bytes || strait_head_flags(head) != 0 || strait_ring_take(&rx->end, &place) < 0)
+            break;
+        strait_payload_read(to, strait_slot_payload(place.slot), bytes);
+        strait_ring_release(&place);
+        half |= strait_ring_at_half(&rx->end);
+    }
+    if (got)
+        received(rx, half);
+    return got;
+}
+
 int strait_recv_array_slow(struct strait_rx *rx, void *to, uint32_t bytes, uint32_t n, uint64_t deadline_ns)
 {
-    unsigned char *at = to;
-    struct strait_in in[RUN];
-    uint32_t got = 0, run, asked;
+    uint32_t got = 0;
+    int64_t r;
 
-    do {
-        asked = n - got < RUN ? n - got : RUN;
-        for (uint32_t i = 0; i < asked; i++)
-            in[i] = (struct strait_in){.data = at + (size_t)(got + i) * bytes, .size = bytes};
-        int r = strait_recv_many(rx, in, asked, got ? STRAIT_NOW : deadline_ns);
-        if (r < 0)
-            return got ? (int)got : r;
-        run = (uint32_t)r;
-        for (uint32_t i = 0; i < run; i++)
-            memset((unsigned char *)in[i].data + in[i].bytes, 0, bytes - in[i].bytes);
-        got += run;
-    } while (got < n && run == asked && run);
-    return (int)got;
+    if (*rx->home == 0)
+        return strait_process_check(rx->endpoint->segment);
+    if (n == 0)
+        return 0;
+    if (rx->end.flags & STRAIT_RING_MANY_CONSUMERS && rx->peeked == 0 && bytes <= rx->slot_bytes)
+        got = empty_amid(rx, to, bytes, n);
+    if (got)
+        return (int)got;
+    r = strait_recv(rx, to, bytes, deadline_ns);
+    if (r < 0)
+        return (int)r;
+    memset((unsigned char *)to + r, 0, bytes - (size_t)r);
+    return 1;
 }

@@ -49,19 +49,13 @@ STRAIT_API int strait_recv_array_slow(struct strait_rx *rx, void *to, uint32_t b
 STRAIT_INLINE int strait_send_array(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, uint32_t n,
                                     uint64_t deadline_ns)
 {
-    const unsigned char *from = (const unsigned char *)data;
     struct strait_ring_end end = tx->end; /* in registers meanwhile */
-    struct strait_place place;
-    uint32_t sent = 0;
+    uint32_t sent;
 
     if (STRAIT_UNLIKELY(*tx->home == 0) || STRAIT_UNLIKELY(bytes > tx->slot_bytes) ||
         (end.flags & STRAIT_RING_MANY_PRODUCERS) || strait_tx_shut(tx))
         return strait_send_array_slow(tx, tag, data, bytes, n, deadline_ns);
-    for (; sent < n && strait_ring_claim_fast(&end, &place); sent++, from += bytes) {
-        strait_slot_describe(place.slot, strait_head(bytes, tag, 0));
-        strait_payload_write(strait_slot_payload(place.slot), from, bytes);
-        strait_ring_commit(&end, &place);
-    }
+    sent = strait_ring_fill(&end, strait_head(bytes, tag, 0), (const unsigned char *)data, bytes, n);
     if (STRAIT_UNLIKELY(sent == 0))
         return strait_send_array_slow(tx, tag, data, bytes, n, deadline_ns);
     tx->end.cursor = end.cursor;
@@ -76,24 +70,14 @@ STRAIT_INLINE int strait_send_array(struct strait_tx *tx, uint16_t tag, const vo
  */
 STRAIT_INLINE int strait_recv_array(struct strait_rx *rx, void *to, uint32_t bytes, uint32_t n, uint64_t deadline_ns)
 {
-    unsigned char *at = (unsigned char *)to;
     struct strait_ring_end end = rx->end;
-    struct strait_place place;
-    uint32_t got = 0;
     bool half = false;
+    uint32_t got;
 
     if (STRAIT_UNLIKELY(*rx->home == 0) || STRAIT_UNLIKELY(bytes > rx->slot_bytes) || rx->peeked ||
         (end.flags & STRAIT_RING_MANY_CONSUMERS))
         return strait_recv_array_slow(rx, to, bytes, n, deadline_ns);
-    for (; got < n && strait_ring_find_fast(&end, &place); got++, at += bytes) {
-        uint64_t head = strait_load64_relaxed(&place.slot->head);
-        if (STRAIT_UNLIKELY(strait_head_bytes(head) != bytes || strait_head_flags(head) != 0))
-            break;
-        strait_payload_read(at, strait_slot_payload(place.slot), bytes);
-        strait_ring_release(&place);
-        end.cursor = strait_ring_next(&end, end.cursor);
-        half |= strait_ring_at_half(&end);
-    }
+    got = strait_ring_empty(&end, (unsigned char *)to, bytes, n, &half);
     if (STRAIT_UNLIKELY(got == 0))
         return strait_recv_array_slow(rx, to, bytes, n, deadline_ns);
     rx->end.cursor = end.cursor;

@@ -113,7 +113,8 @@ STRAIT_INLINE bool strait_ring_claim_fast(struct strait_ring_end *end, struct st
 {
     struct strait_slot *slot = strait_ring_slot(end, end->cursor);
     uint64_t turn = end->cursor & STRAIT_TURN_MASK;
-    /* acquire [R2] <- [R4] strait_ring_release, [R18] find_step: the last reader has finished before we overwrite */
+    /* acquire [R2] <- [R4] strait_ring_release, [R29] strait_ring_empty, [R18] find_step: the last reader has finished
+     * before we overwrite */
     uint64_t word = strait_load64_acquire(&slot->word);
 
     if (STRAIT_UNLIKELY(word != turn))
@@ -139,7 +140,7 @@ STRAIT_INLINE int strait_ring_claim(struct strait_ring_end *end, struct strait_p
 /** Publish a claimed slot. */
 STRAIT_INLINE void strait_ring_commit(struct strait_ring_end *end, const struct strait_place *place)
 {
-    /* release [R1] -> [R3] strait_ring_find: payload precedes word */
+    /* release [R1] -> [R3] strait_ring_find, [R28] strait_ring_empty: payload precedes word */
     strait_store64_release(&place->slot->word, strait_slot_word(place->word, STRAIT_SLOT_READY, 0));
     if (!(end->flags & STRAIT_RING_MANY_PRODUCERS))
         end->cursor = strait_ring_next(end, end->cursor);
@@ -151,6 +152,37 @@ STRAIT_INLINE void strait_ring_abort(struct strait_ring_end *end, const struct s
     if (end->flags & STRAIT_RING_MANY_PRODUCERS)
         /* release [R7] -> [R3] strait_ring_find */
         strait_store64_release(&place->slot->word, strait_slot_word(place->word, STRAIT_SLOT_VOID, 0));
+}
+
+/** A sole producer: claim, fill and commit up to n slots with messages of `bytes` bytes each, one behind the other at
+ * `data`, as far as slots are simply free. How many. */
+STRAIT_INLINE uint32_t strait_ring_fill(struct strait_ring_end *end, uint64_t head, const unsigned char *data,
+                                        uint32_t bytes, uint32_t n)
+{
+    uint32_t filled = 0;
+
+    while (filled < n) {
+        unsigned char *at = (unsigned char *)strait_ring_slot(end, end->cursor);
+        uint64_t turn = end->cursor & STRAIT_TURN_MASK, ready = strait_slot_word(turn, STRAIT_SLOT_READY, 0);
+        uint32_t first = (uint32_t)end->cursor & end->mask, run = end->mask + 1 - first, i = 0;
+
+        run = run < n - filled ? run : n - filled; /* within one turn, so that the words to expect are the same */
+        for (; i < run; i++, at += end->stride, data += bytes) {
+            struct strait_slot *slot = (struct strait_slot *)(void *)at;
+            /* acquire [R26] <- [R4] strait_ring_release, [R29] strait_ring_empty: as strait_ring_claim_fast */
+            if (STRAIT_UNLIKELY(strait_load64_acquire(&slot->word) != turn))
+                break;
+            strait_slot_describe(slot, head);
+            strait_payload_write(strait_slot_payload(slot), data, bytes);
+            /* release [R27] -> [R3] strait_ring_find, [R28] strait_ring_empty: payload precedes word */
+            strait_store64_release(&slot->word, ready);
+        }
+        filled += i;
+        end->cursor = first + i > end->mask ? turn + STRAIT_TURN_ONE : end->cursor + i;
+        if (i < run)
+            break;
+    }
+    return filled;
 }
 
 /** Drop-oldest: claim the slot in the way, unread. 0, -EAGAIN it is being read or written, -EPROTO. */
@@ -179,7 +211,7 @@ STRAIT_INLINE void strait_ring_prefetch(const struct strait_ring_end *end)
 STRAIT_INLINE bool strait_ring_find_fast(const struct strait_ring_end *end, struct strait_place *place)
 {
     struct strait_slot *slot = strait_ring_slot(end, end->cursor);
-    /* acquire [R3] <- [R1] strait_ring_commit, [R7] strait_ring_abort: payload follows word */
+    /* acquire [R3] <- [R1] strait_ring_commit, [R27] strait_ring_fill, [R7] strait_ring_abort: payload follows word */
     uint64_t word = strait_load64_acquire(&slot->word);
 
     strait_ring_prefetch(end);
@@ -223,7 +255,7 @@ STRAIT_INLINE int strait_ring_take(struct strait_ring_end *end, struct strait_pl
 /** Give a taken slot back to the producers. */
 STRAIT_INLINE void strait_ring_release(const struct strait_place *place)
 {
-    /* release [R4] -> [R2] strait_ring_claim: reading precedes overwriting */
+    /* release [R4] -> [R2] strait_ring_claim, [R26] strait_ring_fill: reading precedes overwriting */
     strait_store64_release(&place->slot->word, (place->word & STRAIT_TURN_MASK) + STRAIT_TURN_ONE);
 }
 
@@ -232,6 +264,43 @@ STRAIT_INLINE bool strait_ring_more_ready(const struct strait_ring_end *end)
 {
     uint64_t word = strait_load64_relaxed(&strait_ring_slot(end, end->cursor)->word);
     return (word & (STRAIT_TURN_MASK | STRAIT_STATE_MASK)) == strait_slot_word(end->cursor, STRAIT_SLOT_READY, 0);
+}
+
+/** A sole consumer: take, read and release up to n messages of exactly `bytes` bytes and no flags, one behind the other to
+ * `to`, as far as slots are simply ready. How many; *half: the end of a half of the ring was passed. */
+STRAIT_INLINE uint32_t strait_ring_empty(struct strait_ring_end *end, unsigned char *to, uint32_t bytes, uint32_t n,
+                                         bool *half)
+{
+    uint32_t emptied = 0;
+
+    while (emptied < n) {
+        unsigned char *at = (unsigned char *)strait_ring_slot(end, end->cursor);
+        uint64_t turn = end->cursor & STRAIT_TURN_MASK, ready = strait_slot_word(turn, STRAIT_SLOT_READY, 0);
+        uint32_t first = (uint32_t)end->cursor & end->mask, part = (end->mask >> 1) + 1, run = part - first % part,
+                 i = 0;
+
+        run = run < n - emptied ? run : n - emptied; /* within one turn, and one half of the ring */
+        for (; i < run; i++, at += end->stride, to += bytes) {
+            struct strait_slot *slot = (struct strait_slot *)(void *)at;
+            /* acquire [R28] <- [R27] strait_ring_fill, [R1] strait_ring_commit: as strait_ring_find_fast */
+            uint64_t word = strait_load64_acquire(&slot->word), head;
+            __builtin_prefetch(at + 4 * end->stride); /* as strait_ring_prefetch; past the end it does nothing bad */
+            if (STRAIT_UNLIKELY((word & ~STRAIT_ATTEMPTS_MASK) != ready))
+                break;
+            head = strait_load64_relaxed(&slot->head);
+            if (STRAIT_UNLIKELY(strait_head_bytes(head) != bytes || strait_head_flags(head) != 0))
+                break;
+            strait_payload_read(to, strait_slot_payload(slot), bytes);
+            /* release [R29] -> [R2] strait_ring_claim_fast, [R26] strait_ring_fill: as strait_ring_release */
+            strait_store64_release(&slot->word, turn + STRAIT_TURN_ONE);
+        }
+        emptied += i;
+        *half |= i == run && first % part + i == part;
+        end->cursor = first + i > end->mask ? turn + STRAIT_TURN_ONE : end->cursor + i;
+        if (i < run)
+            break;
+    }
+    return emptied;
 }
 
 /** After a take: was that the last slot of a half of the ring? */
