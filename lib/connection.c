@@ -4,8 +4,6 @@
 #include <strait/base.h>
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,48 +12,64 @@
 #define IDLE_MAX    256
 #define IDLE_MAX_NS UINT64_C(15000000000) /* servers drop idle connections, many after 15 s */
 
+struct strait_route strait_route_to(const struct strait_url *url, const struct strait_proxy *proxy)
+{
+    struct strait_route route = {url->host, url->port, url->scheme == STRAIT_SCHEME_HTTPS, proxy};
+
+    if (proxy && !route.tls) { /* a proxy that is asked for plain http answers for all hosts */
+        route.host = proxy->url.host;
+        route.port = proxy->url.port;
+    }
+    return route;
+}
+
+static bool fits(const struct strait_connection *c, const struct strait_route *route)
+{
+    return c->port == route->port && c->through_tls == route->tls && c->proxy == route->proxy &&
+           strcmp(c->host, route->host) == 0;
+}
+
 /* An idle connection has nothing to say: bytes or an end mean that the server is through with it. */
-static bool alive(int fd)
+static bool alive(struct strait_connection *c)
 {
     char byte;
 
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    if (c->tls)
+        return strait_tls_idle(c->tls, c->fd);
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-struct strait_connection *strait_connection_take(struct strait_connections *pool, const struct strait_url *url)
+struct strait_connection *strait_connection_take(struct strait_connections *pool, const struct strait_route *route)
 {
     struct strait_connection **at = &pool->idle, *c;
 
     while ((c = *at) != NULL) {
-        if (c->port != url->port || strcmp(c->host, url->host) != 0) {
+        if (!fits(c, route)) {
             at = &c->next;
             continue;
         }
         *at = c->next;
         pool->idle_n--;
-        if (alive(c->fd))
+        if (alive(c))
             return c;
         strait_connection_close(c);
     }
     return NULL;
 }
 
-int strait_connection_open(struct strait_connection **connection, const struct strait_url *url, int family)
+int strait_connection_open(struct strait_connection **connection, const struct strait_route *route, int fd)
 {
     struct strait_connection *c = calloc(1, sizeof *c);
-    int one = 1, error;
 
-    if (!c)
+    if (!c) {
+        close(fd);
         return -ENOMEM;
-    c->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0) {
-        error = -errno;
-        free(c);
-        return error;
     }
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    memcpy(c->host, url->host, sizeof c->host);
-    c->port = url->port;
+    memcpy(c->host, route->host, strnlen(route->host, sizeof c->host - 1));
+    c->port = route->port;
+    c->through_tls = route->tls;
+    c->proxy = route->proxy;
+    c->fd = fd;
     *connection = c;
     return 0;
 }
@@ -74,6 +88,7 @@ void strait_connection_keep(struct strait_connections *pool, struct strait_conne
 
 void strait_connection_close(struct strait_connection *c)
 {
+    strait_tls_destroy(c->tls);
     close(c->fd); /* does not block: no SO_LINGER */
     free(c);
 }

@@ -11,7 +11,7 @@
 
 #define PART_BYTES    16368 /* with the slot's head, 16 KiB: what a socket gives at once */
 #define PARTS         4     /* of one answer on the way */
-#define REQUEST_BYTES 2048
+#define REQUEST_BYTES 4096
 
 static uint32_t power_of_two(uint32_t n)
 {
@@ -43,21 +43,44 @@ uint64_t strait_fetch_segment_bytes(uint32_t in_flight)
     return replies + ring + (UINT64_C(2) << 20);
 }
 
-int strait_fetch(struct strait_tx *tx, const char *url, uint64_t max_bytes, uint64_t transfer_deadline_ns,
+/* One of the texts behind a request; NULL is an empty one. False: it does not fit. */
+static bool add_text(unsigned char *bytes, size_t *at, size_t room, const char *text, uint16_t *length)
+{
+    size_t n = text ? strnlen(text, room) : 0;
+
+    if (n > room - *at)
+        return false;
+    if (n)
+        memcpy(bytes + *at, text, n);
+    *at += n;
+    *length = (uint16_t)n;
+    return true;
+}
+
+int strait_fetch(struct strait_tx *tx, const char *url, const struct strait_fetch_ask *ask,
                  struct strait_reply_rx *reply, uint64_t deadline_ns)
 {
-    struct strait_fetch_request head = {.max_bytes = max_bytes};
-    unsigned char bytes[REQUEST_BYTES];
-    size_t n = strnlen(url, STRAIT_URL_BYTES);
+    static const struct strait_fetch_ask plain;
+    const struct strait_fetch_ask *a = ask ? ask : &plain;
+    struct strait_fetch_request head = {.max_bytes = a->max_bytes,
+                                        .idle_ns = a->idle_ns,
+                                        .from = a->from,
+                                        .bytes = a->bytes,
+                                        .flags = a->flags,
+                                        .redirects = (uint16_t)(a->redirects < UINT16_MAX ? a->redirects : UINT16_MAX),
+                                        .retries = (uint16_t)(a->retries < UINT16_MAX ? a->retries : UINT16_MAX)};
+    unsigned char bytes[REQUEST_BYTES - sizeof(struct strait_request_head)];
+    size_t at = sizeof head;
 
-    if (n > sizeof bytes - sizeof head - sizeof(struct strait_request_head))
-        return strait_fail(-ENAMETOOLONG, "the URL has more than %zu bytes",
-                           sizeof bytes - sizeof head - sizeof(struct strait_request_head));
-    head.url_bytes = (uint32_t)n;
+    if (!add_text(bytes, &at, sizeof bytes, url, &head.url_bytes) ||
+        !add_text(bytes, &at, sizeof bytes, a->fields, &head.fields_bytes) ||
+        !add_text(bytes, &at, sizeof bytes, a->file, &head.file_bytes) ||
+        !add_text(bytes, &at, sizeof bytes, a->checksum, &head.checksum_bytes))
+        return strait_fail(-ENAMETOOLONG, "the URL, and what goes with it, has more than %zu bytes",
+                           sizeof bytes - sizeof head);
     memcpy(bytes, &head, sizeof head);
-    memcpy(bytes + sizeof head, url, n);
-    return strait_request(tx, STRAIT_FETCH_GET, bytes, (uint32_t)(sizeof head + n), transfer_deadline_ns, reply,
-                          deadline_ns);
+    return strait_request(tx, STRAIT_FETCH_GET, bytes, (uint32_t)at, a->deadline_ns ? a->deadline_ns : STRAIT_FOREVER,
+                          reply, deadline_ns);
 }
 
 int strait_fetch_part(const struct strait_msg *msg, struct strait_fetch_part *part)
@@ -66,15 +89,22 @@ int strait_fetch_part(const struct strait_msg *msg, struct strait_fetch_part *pa
 
     p.last = msg->flags & STRAIT_MSG_LAST;
     p.failure = msg->flags & STRAIT_MSG_ERROR;
+    p.stored = msg->tag == STRAIT_FETCH_STORED && !p.failure;
     p.first = msg->tag == STRAIT_FETCH_FIRST || p.failure;
-    if (p.first) {
+    if (p.first || p.stored) {
         if (p.bytes < sizeof p.head)
             return -EBADMSG;
         strait_payload_read(&p.head, p.data, sizeof p.head);
         p.data += sizeof p.head;
         p.bytes -= (uint32_t)sizeof p.head;
+        if (p.head.fields_bytes > p.bytes)
+            return -EBADMSG;
+        p.fields = p.data;
+        p.data += p.head.fields_bytes;
+        p.bytes -= p.head.fields_bytes;
     }
-    if (p.failure != (p.head.kind != STRAIT_FETCH_OK) || (p.failure && !p.last) || p.head.kind >= STRAIT_FETCH_KINDS)
+    if (p.failure != (p.head.kind != STRAIT_FETCH_OK) || (p.failure && !p.last) || p.head.kind >= STRAIT_FETCH_KINDS ||
+        (p.stored && p.bytes))
         return -EBADMSG;
     *part = p;
     return 0;
@@ -82,8 +112,9 @@ int strait_fetch_part(const struct strait_msg *msg, struct strait_fetch_part *pa
 
 const char *strait_fetch_kind_name(uint32_t kind)
 {
-    static const char *const names[] = {"ok",      "url",       "resolve", "connect", "protocol", "status",
-                                        "timeout", "too-large", "file",    "local",   "worker"};
+    static const char *const names[] = {"ok",       "url",       "resolve", "connect", "protocol", "status",
+                                        "timeout",  "too-large", "file",    "local",   "worker",   "tls",
+                                        "redirect", "refused",   "proxy",   "checksum"};
 
     return kind < STRAIT_FETCH_KINDS ? names[kind] : "unknown";
 }

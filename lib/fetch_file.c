@@ -61,7 +61,7 @@ static void read_more(struct strait_transfer *t)
     t->op.done = read_done;
     strait_transfer_stuck(t,
                           strait_op_read(t->worker->loop, &t->op, t->fd, t->bounce ? t->bounce : strait_transfer_at(t),
-                                         bytes, t->body_bytes, t->deadline_ns));
+                                         bytes, t->head.offset + t->body_bytes, t->deadline_ns));
 }
 
 static const char *odd_kind(mode_t mode)
@@ -76,6 +76,29 @@ static const char *odd_kind(mode_t mode)
     default:
         return "a device";
     }
+}
+
+/* How much of it is wanted. False: the transfer has failed. */
+static bool measure(struct strait_transfer *t, uint64_t size)
+{
+    const struct strait_fetch_request *r = &t->request;
+
+    if (r->from > size) {
+        strait_transfer_fail(t, STRAIT_FETCH_FILE, -ERANGE, "file has %llu bytes, the range begins at %llu",
+                             (unsigned long long)size, (unsigned long long)r->from);
+        return false;
+    }
+    t->head.offset = r->from;
+    if (size) /* files of /proc say 0 and have content */
+        t->head.length = r->bytes && r->bytes < size - r->from ? r->bytes : size - r->from;
+    if (r->flags & STRAIT_FETCH_HEAD)
+        t->head.length = 0;
+    if (r->max_bytes && size && t->head.length > r->max_bytes) {
+        strait_transfer_fail(t, STRAIT_FETCH_TOO_LARGE, -EFBIG, "file has %llu bytes, the limit is %llu",
+                             (unsigned long long)t->head.length, (unsigned long long)r->max_bytes);
+        return false;
+    }
+    return strait_transfer_head(t);
 }
 
 static void stat_done(struct strait_op *op, int res)
@@ -93,17 +116,12 @@ static void stat_done(struct strait_op *op, int res)
                              "is %s, not a regular file", odd_kind(st->stx_mode));
         return;
     }
-    if (st->stx_size) /* files of /proc say 0 and have content */
-        t->head.length = st->stx_size;
-    if (t->max_bytes && st->stx_size > t->max_bytes) {
-        strait_transfer_fail(t, STRAIT_FETCH_TOO_LARGE, -EFBIG, "file has %llu bytes, the limit is %llu",
-                             (unsigned long long)st->stx_size, (unsigned long long)t->max_bytes);
+    if (!measure(t, st->stx_size))
         return;
-    }
     /* O_NONBLOCK was for FIFOs; on some file systems it makes a read of what is not cached fail with -EAGAIN. */
     flags = fcntl(t->fd, F_GETFL);
     fcntl(t->fd, F_SETFL, flags & ~O_NONBLOCK);
-    if (!strait_landing_safe(t->fd)) {
+    if (!t->sink && !strait_landing_safe(t->fd)) {
         t->bounce = malloc(strait_answer_size(&t->answer));
         if (!t->bounce) {
             strait_transfer_broke(t, STRAIT_FETCH_LOCAL, -ENOMEM, "reading the file");

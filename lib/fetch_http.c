@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http://: a connection (kept or new), the request, the answer received into the reply's slot and parsed there. A kept
- * connection may die under the request: if nothing of an answer has come, it is sent once more, on a fresh one.
+ * One request and its answer, which is received where the body belongs and parsed there. A kept connection may die under the
+ * request: if nothing of an answer has come, it is sent once more, on a fresh one.
  */
 #include "transfer.h"
 
@@ -9,206 +9,80 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void connect_next(struct strait_transfer *t);
-static void send_request(struct strait_transfer *t);
 static void receive(struct strait_transfer *t);
 
-void strait_fetch_http_end(struct strait_transfer *t)
-{
-    strait_question_close(&t->question);
-    if (t->connection)
-        strait_connection_close(t->connection);
-    t->connection = NULL;
-}
-
-/* ---- a connection ---- */
-
-static void resolve_failed(struct strait_transfer *t)
-{
-    strait_transfer_fail(t, STRAIT_FETCH_RESOLVE, -EHOSTUNREACH, "host %s: %s", t->url.host,
-                         gai_strerror(t->resolve_error));
-}
-
-/* The transfer's operation while a helper looks the name up is a timer, the deadline; the answer cuts it short. */
-static void answered(struct strait_question *question, int error, const struct addrinfo *addresses)
-{
-    struct strait_transfer *t =
-        (struct strait_transfer *)(void *)((char *)question - offsetof(struct strait_transfer, question));
-
-    t->resolve_error = error;
-    t->address = addresses;
-    strait_op_cancel(&t->op);
-}
-
-static void resolve_done(struct strait_op *op, int res)
-{
-    struct strait_transfer *t = (struct strait_transfer *)op;
-
-    if (t->address)
-        connect_next(t);
-    else if (t->resolve_error)
-        resolve_failed(t);
-    else
-        strait_transfer_broke(t, STRAIT_FETCH_LOCAL, res ? res : -ETIMEDOUT, "looking up the host name");
-}
-
-static void resolve(struct strait_transfer *t)
-{
-    int error;
-
-    t->question.answered = answered;
-    error = strait_resolve(t->worker->resolver, &t->question, t->url.host, t->url.port, &t->address);
-    if (error == 1) {
-        connect_next(t);
-        return;
-    }
-    t->op.done = resolve_done;
-    if (error == 0)
-        error = strait_op_timer(t->worker->loop, &t->op, t->deadline_ns);
-    strait_transfer_stuck(t, error);
-}
-
-static void connect_done(struct strait_op *op, int res)
-{
-    struct strait_transfer *t = (struct strait_transfer *)op;
-
-    if (res == 0) {
-        strait_question_close(&t->question);
-        send_request(t);
-        return;
-    }
-    strait_connection_close(t->connection);
-    t->connection = NULL;
-    t->address = t->address->ai_next;
-    if (t->address && strait_now_ns() < t->deadline_ns && res != -ECANCELED)
-        connect_next(t);
-    else
-        strait_transfer_broke(t, STRAIT_FETCH_CONNECT, res, "connecting");
-}
-
-static void connect_next(struct strait_transfer *t)
-{
-    int error = strait_connection_open(&t->connection, &t->url, t->address->ai_family);
-
-    if (!t->connection) {
-        strait_transfer_broke(t, error == -EAFNOSUPPORT ? STRAIT_FETCH_CONNECT : STRAIT_FETCH_LOCAL, error,
-                              "opening a socket");
-        return;
-    }
-    t->op.done = connect_done;
-    strait_transfer_stuck(t, strait_op_connect(t->worker->loop, &t->op, t->connection->fd, t->address->ai_addr,
-                                               t->address->ai_addrlen, t->deadline_ns));
-}
+/* ---- what goes wrong ---- */
 
 /* A kept connection that fails before the first byte of an answer was probably closed while our request was on its way. */
-static bool try_again(struct strait_transfer *t)
+static bool was_stale(struct strait_transfer *t)
 {
-    if (t->again || t->connection->requests == 0 || t->http.framing_bytes || t->http.head_done)
+    if (t->stale || t->connection->requests == 0 || t->http.framing_bytes || t->http.head_done)
         return false;
-    t->again = true;
-    strait_connection_close(t->connection);
-    t->connection = NULL;
-    resolve(t);
+    t->stale = true;
+    strait_fetch_dial(t);
     return true;
 }
 
 static void broke(struct strait_transfer *t, int error, const char *what)
 {
-    if (error == -ETIMEDOUT || error == -ECANCELED || !try_again(t))
+    struct strait_tls *tls = t->connection->tls;
+
+    if (error != -ETIMEDOUT && error != -ECANCELED && was_stale(t))
+        return;
+    if (tls && error == -EPROTO)
+        strait_transfer_fail(t, STRAIT_FETCH_TLS, error, "%s", strait_tls_why(tls));
+    else
         strait_transfer_broke(t, STRAIT_FETCH_PROTOCOL, error, what);
-}
-
-/* ---- the request ---- */
-
-static void send_done(struct strait_op *op, int res)
-{
-    struct strait_transfer *t = (struct strait_transfer *)op;
-
-    if (res < 0) {
-        broke(t, res, "sending the request");
-        return;
-    }
-    t->sent += (uint32_t)res;
-    if (t->sent < t->request_bytes) {
-        strait_transfer_stuck(t,
-                              strait_op_send(t->worker->loop, &t->op, t->connection->fd, (char *)t->scratch + t->sent,
-                                             t->request_bytes - t->sent, t->deadline_ns));
-        return;
-    }
-    strait_transfer_room(t, receive);
-}
-
-static void send_request(struct strait_transfer *t)
-{
-    t->sent = 0;
-    strait_http_begin(&t->http);
-    t->head.connection = t->connection->requests;
-    t->op.done = send_done;
-    strait_transfer_stuck(
-        t, strait_op_send(t->worker->loop, &t->op, t->connection->fd, t->scratch, t->request_bytes, t->deadline_ns));
 }
 
 /* ---- the answer ---- */
 
 static void finish(struct strait_transfer *t)
 {
-    if (t->http.keep_alive) {
-        t->connection->requests++;
-        strait_connection_keep(&t->worker->connections, t->connection);
-        t->connection = NULL;
-    }
+    if (t->http.keep_alive)
+        strait_fetch_http_keep(t);
     strait_transfer_succeed(t);
 }
 
-/* The head is there: is this an answer that we want? */
-static bool acceptable(struct strait_transfer *t)
-{
-    t->head.status = (uint32_t)t->http.status;
-    t->head.length = t->http.length;
-    if (t->http.status < 200 || t->http.status > 299)
-        strait_transfer_fail(t, STRAIT_FETCH_STATUS, -EREMOTEIO, "status %d%s", t->http.status,
-                             t->http.status / 100 == 3 ? ": a redirect, and redirects are not followed" : "");
-    else if (t->max_bytes && t->http.length != STRAIT_HTTP_LENGTH_UNKNOWN && t->http.length > t->max_bytes)
-        strait_transfer_fail(t, STRAIT_FETCH_TOO_LARGE, -EFBIG, "body has %llu bytes, the limit is %llu",
-                             (unsigned long long)t->http.length, (unsigned long long)t->max_bytes);
-    else
-        return true;
-    return false;
-}
-
-static void closed_by_server(struct strait_transfer *t)
+/* `cut`: TLS was not ended first, so anybody on the way may have closed the connection. Where the length is known that is
+ * no matter; where the end of the connection is the end of the body, it is all there is. */
+static void closed_by_server(struct strait_transfer *t, bool cut)
 {
     int error = strait_http_eof(&t->http);
 
-    if (error == 0)
+    if (error == 0 && cut)
+        strait_transfer_stumble(t, STRAIT_FETCH_TLS, -ECONNRESET, "the body was cut off: TLS was not ended");
+    else if (error == 0)
         finish(t);
-    else if (error != -ECONNRESET || !try_again(t))
-        strait_transfer_fail(t, STRAIT_FETCH_PROTOCOL, error, "%s", t->http.why);
+    else if (error != -ECONNRESET || !was_stale(t))
+        strait_transfer_stumble(t, STRAIT_FETCH_PROTOCOL, error, "%s", t->http.why);
 }
 
-/* An error page that has come whole costs us nothing: its connection stays good. */
-static void keep_after_error_page(struct strait_transfer *t)
+/* The fields go before the body that has come with them; receive left room for that. */
+static void insert_fields(struct strait_transfer *t, size_t body)
 {
-    if (!t->http.done || !t->http.keep_alive || t->http.status < 300)
+    char *at = strait_transfer_at(t);
+
+    t->head.fields_bytes = t->http.fields_bytes;
+    if (t->sink)
         return;
-    t->connection->requests++;
-    strait_connection_keep(&t->worker->connections, t->connection);
-    t->connection = NULL;
+    memmove(at + t->http.fields_bytes, at, body);
+    memcpy(at, t->http.fields, t->http.fields_bytes);
+    t->filled += t->http.fields_bytes;
 }
 
-static void receive_done(struct strait_op *op, int res)
+static void received(struct strait_transfer *t, int res)
 {
-    struct strait_transfer *t = (struct strait_transfer *)op;
     bool had_head = t->http.head_done;
     size_t body = 0;
     int error;
 
-    if (res < 0) {
-        broke(t, res, had_head ? "receiving the body" : "waiting for the answer");
+    if (res == 0 || (res == -ECONNRESET && t->connection->tls)) {
+        closed_by_server(t, res != 0);
         return;
     }
-    if (res == 0) {
-        closed_by_server(t);
+    if (res < 0) {
+        broke(t, res, had_head ? "receiving the body" : "waiting for the answer");
         return;
     }
     error = strait_http_feed(&t->http, strait_transfer_at(t), (size_t)res, &body);
@@ -217,9 +91,10 @@ static void receive_done(struct strait_op *op, int res)
         return;
     }
     if (!had_head && t->http.head_done) {
-        keep_after_error_page(t);
-        if (!acceptable(t))
+        if (!strait_fetch_head_fine(t))
             return;
+        if (t->http.want_fields && t->http.fields_bytes)
+            insert_fields(t, body);
     }
     if (!strait_transfer_got(t, (uint32_t)body))
         return;
@@ -231,27 +106,54 @@ static void receive_done(struct strait_op *op, int res)
 
 static void receive(struct strait_transfer *t)
 {
-    t->op.done = receive_done;
-    strait_transfer_stuck(t, strait_op_recv(t->worker->loop, &t->op, t->connection->fd, strait_transfer_at(t),
-                                            strait_transfer_space(t), t->deadline_ns));
+    uint32_t space = strait_transfer_space(t),
+             fields = t->http.want_fields && !t->http.head_done ? t->http.fields_bytes : 0;
+
+    if (fields && space < fields + 1024)
+        strait_transfer_fail(t, STRAIT_FETCH_TOO_LARGE, -EMSGSIZE,
+                             "the head has more than %u bytes, and is wanted whole", fields);
+    else
+        strait_wire_recv(t, strait_transfer_at(t), space - fields, received);
 }
 
-void strait_fetch_http(struct strait_transfer *t)
-{
-    size_t bytes = t->url.target_bytes + t->url.authority_bytes + 256;
-    int n = -ENOMEM;
+/* ---- the request ---- */
 
+static void sent(struct strait_transfer *t, int res)
+{
+    if (res < 0)
+        broke(t, res, "sending the request");
+    else
+        strait_transfer_room(t, receive);
+}
+
+static int write_request(struct strait_transfer *t)
+{
+    const struct strait_proxy *proxy = t->connection->proxy;
+    struct strait_request_line line = {.url = &t->url,
+                                       .fields = *t->fields ? t->fields : NULL,
+                                       .secret = proxy && !t->connection->tls ? proxy->secret : NULL,
+                                       .from = t->request.from,
+                                       .bytes = t->request.bytes,
+                                       .head = t->request.flags & STRAIT_FETCH_HEAD,
+                                       .absolute = proxy && !t->connection->tls};
+    size_t bytes = strait_request_bytes(&line);
+
+    free(t->scratch);
     t->scratch = malloc(bytes);
-    if (t->scratch)
-        n = strait_http_request(t->scratch, bytes, &t->url);
+    return t->scratch ? strait_request_write(t->scratch, bytes, &line) : -ENOMEM;
+}
+
+void strait_fetch_exchange(struct strait_transfer *t)
+{
+    int n = write_request(t);
+
     if (n < 0) {
         strait_transfer_broke(t, STRAIT_FETCH_LOCAL, n, "writing the request");
         return;
     }
-    t->request_bytes = (uint32_t)n;
-    t->connection = strait_connection_take(&t->worker->connections, &t->url);
-    if (t->connection)
-        send_request(t);
-    else
-        resolve(t);
+    strait_http_begin(&t->http);
+    t->http.want_fields = t->request.flags & STRAIT_FETCH_FIELDS;
+    t->http.no_body = t->request.flags & STRAIT_FETCH_HEAD;
+    t->head.connection = t->connection->requests;
+    strait_wire_send(t, t->scratch, (uint32_t)n, sent);
 }

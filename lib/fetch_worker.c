@@ -132,6 +132,8 @@ static int open_worker(struct strait_worker *w, const char *name)
 
     if (error)
         return error;
+    if (strait_proxies_load(&w->proxies) < 0)
+        return strait_fail(-ENOMEM, "fetch worker: no memory for the names of proxies");
     error = strait_loop_create(&w->loop, 4 * w->in_flight);
     if (error)
         return strait_fail(error, "fetch worker: %s", strait_loop_why());
@@ -144,6 +146,8 @@ int strait_fetch_serve(struct strait_segment *segment, const char *name, const s
     struct strait_worker w = {.segment = segment,
                               .in_flight = o.in_flight ? o.in_flight : IN_FLIGHT,
                               .timeout_ns = o.timeout_ns ? o.timeout_ns : TIMEOUT_NS,
+                              .ca_file = o.ca_file,
+                              .dice = strait_now_ns() ^ (uint64_t)getpid() << 32,
                               .pid = (uint32_t)getpid(),
                               .jobs.done = jobs_done,
                               .housekeeping.done = housekeeping_done};
@@ -158,6 +162,8 @@ int strait_fetch_serve(struct strait_segment *segment, const char *name, const s
     strait_loop_destroy(w.loop);
     strait_resolver_destroy(w.resolver);
     strait_connections_prune(&w.connections, true);
+    strait_tls_context_destroy(w.tls);
+    strait_proxies_free(&w.proxies);
     strait_rx_close(w.rx);
     return error;
 }

@@ -34,6 +34,7 @@ struct child {
     uint64_t started_ns;
     uint32_t quick; /* deaths in a row */
     bool leaving;   /* asked to go: not started again */
+    bool doomed;    /* killed by us, and not dead yet */
 };
 
 struct strait_supervisor {
@@ -128,6 +129,7 @@ static int start(struct child *c)
     c->pid = pid;
     c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     c->started_ns = strait_now_ns();
+    c->doomed = false;
     tell(c, STRAIT_WORKER_STARTED, pid, 0);
     watch(c);
     return 0;
@@ -231,6 +233,9 @@ static uint64_t resident_bytes(pid_t pid)
 
 static void end_badly(struct child *c, enum strait_worker_event event)
 {
+    if (c->doomed)
+        return;
+    c->doomed = true;
     tell(c, event, c->pid, 0);
     kill(c->pid, SIGKILL);
 }

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -54,7 +53,9 @@ static const char *strait_url_scheme(struct strait_url *url, const char *text, c
         const char *prefix;
         enum strait_scheme scheme;
         uint16_t port;
-    } known[] = {{"http://", STRAIT_SCHEME_HTTP, 80}, {"file://", STRAIT_SCHEME_FILE, 0}};
+    } known[] = {{"http://", STRAIT_SCHEME_HTTP, 80},
+                 {"https://", STRAIT_SCHEME_HTTPS, 443},
+                 {"file://", STRAIT_SCHEME_FILE, 0}};
     const char *end = text;
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -66,9 +67,9 @@ static const char *strait_url_scheme(struct strait_url *url, const char *text, c
     while (strait_is_letter(*end) || strait_is_digit(*end) || *end == '+' || *end == '-' || *end == '.')
         end++;
     if (end == text || *end != ':' || !strait_is_letter(*text))
-        *error = strait_url_fail(why, -EINVAL, "not a URL: it does not begin with http:// or file://");
+        *error = strait_url_fail(why, -EINVAL, "not a URL: it does not begin with http://, https:// or file://");
     else if (strncmp(end, "://", 3) == 0)
-        *error = strait_url_fail(why, -EPROTONOSUPPORT, "unknown scheme: http and file are supported");
+        *error = strait_url_fail(why, -EPROTONOSUPPORT, "unknown scheme: http, https and file are supported");
     else
         *error = strait_url_fail(why, -EINVAL, "scheme is not followed by ://");
     return NULL;
@@ -172,6 +173,18 @@ int strait_url_parse(struct strait_url *url, const char *text, const char **why)
     }
     *url = parsed;
     return 0;
+}
+
+bool strait_url_same_origin(const struct strait_url *a, const struct strait_url *b)
+{
+    return a->scheme == b->scheme && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+const char *strait_scheme_name(enum strait_scheme scheme)
+{
+    static const char *const names[] = {"http", "https", "file"};
+
+    return names[scheme];
 }
 
 /* The byte that %XX at text stands for, or -1; `left` bytes are there. 0 would cut the path short for the kernel. */

@@ -6,13 +6,14 @@
 #ifndef STRAIT_URL_H
 #define STRAIT_URL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define STRAIT_URL_BYTES  8192 /* longest URL, with the final 0 */
 #define STRAIT_HOST_BYTES 256  /* longest host name, with the final 0 */
 
-enum strait_scheme { STRAIT_SCHEME_HTTP, STRAIT_SCHEME_FILE };
+enum strait_scheme { STRAIT_SCHEME_HTTP, STRAIT_SCHEME_HTTPS, STRAIT_SCHEME_FILE };
 
 struct strait_url {
     enum strait_scheme scheme;
@@ -27,6 +28,15 @@ struct strait_url {
 /* Parses the 0-terminated text. 0; -EINVAL, -EPROTONOSUPPORT (scheme) or -ENAMETOOLONG with a sentence in *why
  * (static text) and url untouched. */
 int strait_url_parse(struct strait_url *url, const char *text, const char **why);
+
+/* The URL that a Location `reference` means when it came from `base`: absolute, or relative to it (RFC 3986, 5.2), dots
+ * resolved, without a fragment. Into `to`, 0-terminated; it is not parsed. 0; -EINVAL, -ENAMETOOLONG with a sentence. */
+int strait_url_join(char *to, size_t to_bytes, const struct strait_url *base, const char *reference, const char **why);
+
+/* Same scheme, host and port? What one origin was told in confidence is not for another. */
+bool strait_url_same_origin(const struct strait_url *a, const struct strait_url *b);
+
+const char *strait_scheme_name(enum strait_scheme scheme);
 
 /* The path of a file URL with %XX decoded, 0-terminated. 0; -EINVAL (bad or zero %XX), -ENAMETOOLONG. */
 int strait_url_path(const struct strait_url *url, char *path, size_t path_bytes, const char **why);

@@ -27,8 +27,6 @@
 #define URL_BYTES     80
 
 struct plan {
-    char urls[FILES][URL_BYTES];
-    char *list[FILES];
     pid_t killed;
 };
 
@@ -39,28 +37,33 @@ static uint64_t file_bytes(uint32_t i)
     return (uint64_t)i * 7919 % 20000; /* some are empty */
 }
 
-static void make_plan(struct plan *plan, uint16_t port)
+static int make_list(struct run *run, uint16_t port)
 {
-    for (uint32_t i = 0; i < FILES; i++) {
-        snprintf(plan->urls[i], URL_BYTES, "http://127.0.0.1:%u/%s/%u/%llu", port,
+    int error = 0;
+
+    for (uint32_t i = 0; i < FILES && error == 0; i++) {
+        char url[URL_BYTES];
+        snprintf(url, sizeof url, "http://127.0.0.1:%u/%s/%u/%llu", port,
                  i % 10 == 3   ? "chunked"
                  : i % 50 == 9 ? "close"
                                : "blob",
                  i + 1, (unsigned long long)file_bytes(i));
-        plan->list[i] = plan->urls[i];
+        error = list_add(run, url, NULL);
     }
+    return error;
 }
 
 /* A third of the way, at the first part of a large body: its worker cannot have finished, the ring has no room for it. */
-static void kill_one(struct job *job, const struct strait_fetch_part *part)
+static void kill_one(struct seat *seat, const struct strait_fetch_part *part)
 {
-    struct plan *plan = job->run->user;
+    struct job *job = seat->job;
+    struct plan *plan = seat->run->user;
 
     if (plan->killed || !part->first || part->last || file_bytes(job->number - 1) < LARGE_BYTES)
         return;
-    if (job->run->done < FILES / 3 || job->restarts)
+    if (seat->run->done < FILES / 3 || job->restarts)
         return;
-    plan->killed = (pid_t)job->worker;
+    plan->killed = (pid_t)seat->worker;
     kill(plan->killed, SIGKILL);
 }
 
@@ -90,12 +93,12 @@ static uint32_t check_bodies(const struct run *run)
     for (uint32_t i = 0; i < FILES; i++) {
         char name[PATH_MAX];
         uint64_t hash, bytes;
-        output_name(&run->jobs[i], name, sizeof name);
+        output_name(run, run->jobs[i], name, sizeof name);
         if (hash_file(name, &hash, &bytes) == 0 && bytes == file_bytes(i) &&
-            hash == origin_hash_body(i + 1, file_bytes(i)) && run->jobs[i].ends == 1)
+            hash == origin_hash_body(i + 1, file_bytes(i)) && run->jobs[i]->ends == 1)
             continue;
         wrong++;
-        printf("%s: lost, wrong or answered twice\n", run->jobs[i].url);
+        printf("%s: lost, wrong or answered twice\n", run->jobs[i]->url);
     }
     return wrong;
 }
@@ -128,7 +131,7 @@ static int judge(const struct run *run, const struct plan *plan)
     bool good;
 
     for (uint32_t i = 0; i < run->n; i++)
-        restarted += run->jobs[i].restarts > 0;
+        restarted += run->jobs[i]->restarts > 0;
     good = wrong == 0 && run->failed == 0 && names == FILES && plan->killed && run->died == 1 && restarted > 0;
     if (good)
         printf(
@@ -160,30 +163,28 @@ int demo(const struct options *options)
 {
     char directory[PATH_MAX];
     struct options o = *options;
-    struct run run = {0};
-    struct plan *plan = calloc(1, sizeof *plan);
+    struct run run = RUN_EMPTY;
+    struct plan plan = {0};
     struct origin origin;
     int status = 3;
 
     snprintf(directory, sizeof directory, "%s/main-job.XXXXXX", scratch());
-    if (!plan || !mkdtemp(directory)) {
+    if (!mkdtemp(directory)) {
         perror("strait-fetch --demo");
-        free(plan);
         return status;
     }
+    o.through_slots = true; /* the job is to hand bodies over */
     o.directory = o.directory ? o.directory : directory;
     if (origin_start(&origin) == 0) {
-        make_plan(plan, origin.port);
         run.on_part = kill_one;
-        run.user = plan;
-        if (run_all(&run, &o, plan->list, FILES) == 0) {
+        run.user = &plan;
+        if (make_list(&run, origin.port) == 0 && run_all(&run, &o) == 0) {
             report(&run, stdout);
-            status = judge(&run, plan);
+            status = judge(&run, &plan);
         }
         origin_stop(&origin);
     }
     run_free(&run);
-    free(plan);
     nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The coordinator: asks for URLs as long as there are replies, and takes their parts as they come, all on one loop. */
+/* The coordinator: asks for URLs as long as there are seats, and takes their parts as they come, all on one loop. */
 #include "strait-fetch.h"
 
 #include <errno.h>
@@ -9,201 +9,277 @@
 
 #include <strait/error.h>
 
-#define LOOK_NS  UINT64_C(1000000000) /* every sleep is bounded */
-#define TICK_NS  UINT64_C(100000000)
-#define GRACE_NS UINT64_C(15000000000) /* after its deadline, for the worker to say so, or to die and be replaced */
-
-static void ask_more(struct run *run);
+#define LOOK_NS   UINT64_C(1000000000) /* every sleep is bounded */
+#define TICK_NS   UINT64_C(100000000)
+#define GRACE_NS  UINT64_C(15000000000) /* after its deadline, for the worker to say so, or to die and be replaced */
+#define ASK_BYTES 8192                  /* texts that go with a request */
 
 /* ---- one job ---- */
 
-static void end_job(struct job *job, uint32_t kind, int error, const char *why, size_t bytes)
+static void end_job(struct seat *seat, uint32_t kind, int error, const char *why, size_t bytes)
 {
-    struct run *run = job->run;
+    struct run *run = seat->run;
+    struct job *job = seat->job;
 
-    strait_reply_close(&job->reply);
+    strait_reply_close(&seat->reply);
     if (kind == STRAIT_FETCH_OK) {
-        error = output_finish(job);
+        error = output_finish(seat);
         if (error) {
             kind = STRAIT_FETCH_LOCAL;
             why = strerror(-error);
             bytes = strlen(why);
         }
     }
-    output_drop(job);
-    job->took_ns = strait_now_ns() - job->started_ns;
+    output_drop(seat, kind);
+    job->took_ns = strait_now_ns() - seat->started_ns;
     job->kind = kind;
     job->error = error;
     job->why = kind == STRAIT_FETCH_OK ? NULL : strndup(why, bytes);
     job->ends++;
+    seat->job = NULL;
+    seat->next = run->free_seats;
+    run->free_seats = seat;
     run->busy--;
     run->done++;
     run->failed += kind != STRAIT_FETCH_OK;
-    ask_more(run);
+    hosts_done(run, job);
+    run_ask_more(run);
 }
 
-static void end_with(struct job *job, uint32_t kind, int error, const char *why)
+static void end_with(struct seat *seat, uint32_t kind, int error, const char *why)
 {
-    end_job(job, kind, error, why, strlen(why));
+    end_job(seat, kind, error, why, strlen(why));
+}
+
+static void count_bytes(struct seat *seat, uint64_t bytes)
+{
+    seat->run->bytes += bytes - seat->job->bytes;
+    seat->job->bytes = bytes;
+}
+
+/* A head: of a first part, or of news about a file. */
+static int take_head(struct seat *seat, const struct strait_fetch_part *part)
+{
+    struct job *job = seat->job;
+
+    seat->worker = part->head.worker;
+    seat->length = part->head.length;
+    job->status = part->head.status;
+    if (part->head.fields_bytes && !part->failure) {
+        free(job->fields);
+        job->fields = strndup(part->fields, part->head.fields_bytes);
+    }
+    count_bytes(seat, part->head.stored);
+    return part->failure ? 0 : output_begin(seat, &part->head, job->fields);
 }
 
 /* One part. False: the job has ended. */
-static bool take_part(struct job *job, const struct strait_msg *msg, const struct strait_fetch_part *part)
+static bool take_part(struct seat *seat, const struct strait_msg *msg, const struct strait_fetch_part *part)
 {
     int error = 0;
 
-    if (msg->flags & STRAIT_MSG_RESTART) {
-        job->restarts++;
-        job->run->bytes -= job->bytes;
-        job->bytes = 0;
-        error = output_restart(job);
-    }
-    if (part->first)
-        job->worker = part->head.worker;
+    if (msg->flags & STRAIT_MSG_RESTART)
+        seat->job->restarts++;
+    if (part->first || part->stored)
+        error = take_head(seat, part);
     if (part->failure) {
-        end_job(job, part->head.kind, part->head.error, part->data, part->bytes);
+        end_job(seat, part->head.kind, part->head.error, part->data, part->bytes);
         return false;
     }
-    if (error == 0)
-        error = output_write(job, part->data, part->bytes);
+    if (error == 0 && !part->stored)
+        error = output_write(seat, part->data, part->bytes);
     if (error) {
-        end_with(job, STRAIT_FETCH_LOCAL, error, strerror(-error));
+        end_with(seat, STRAIT_FETCH_LOCAL, error,
+                 error == -ERANGE   ? "the server sends the whole, not the part that was asked for"
+                 : error == -ESPIPE ? "it broke in the middle, and what is written cannot be taken back"
+                                    : strerror(-error));
         return false;
     }
-    job->bytes += part->bytes;
-    job->run->bytes += part->bytes;
-    if (job->run->on_part)
-        job->run->on_part(job, part);
+    count_bytes(seat, seat->job->bytes + part->bytes);
+    if (seat->run->on_part)
+        seat->run->on_part(seat, part);
     return true;
 }
 
 /* Is a part there (or an end)? */
-static bool has_part(struct job *job)
+static bool has_part(struct seat *seat)
 {
     struct strait_msg msg;
 
-    return strait_reply_peek(&job->reply, &msg, STRAIT_NOW) != -EAGAIN;
+    return strait_reply_peek(&seat->reply, &msg, STRAIT_NOW) != -EAGAIN;
 }
 
 /* Takes the parts that are there. 0: nothing more yet; 1: the job has ended. */
-static int take_parts(struct job *job)
+static int take_parts(struct seat *seat)
 {
     for (;;) {
         struct strait_fetch_part part;
         struct strait_msg msg;
-        int error = strait_reply_peek(&job->reply, &msg, STRAIT_NOW);
+        int error = strait_reply_peek(&seat->reply, &msg, STRAIT_NOW);
 
         if (error == -EAGAIN)
             return 0;
         if (error == 0 && strait_fetch_part(&msg, &part) < 0)
             error = -EBADMSG;
         if (error) {
-            end_with(job, STRAIT_FETCH_WORKER, error,
+            end_with(seat, STRAIT_FETCH_WORKER, error,
                      error == -EOWNERDEAD ? "its workers died, again and again" : strait_strerror(error));
             return 1;
         }
-        if (!take_part(job, &msg, &part))
+        if (!take_part(seat, &msg, &part))
             return 1;
-        strait_reply_release(&job->reply, &msg);
+        strait_reply_release(&seat->reply, &msg);
         if (part.last) {
-            end_with(job, STRAIT_FETCH_OK, 0, "");
+            end_with(seat, STRAIT_FETCH_OK, 0, "");
             return 1;
         }
     }
 }
 
-static void listen_to(struct job *job);
+static void listen_to(struct seat *seat);
 
 static void part_came(struct strait_op *op, int res)
 {
-    struct job *job = (struct job *)op;
+    struct seat *seat = (struct seat *)op;
 
-    strait_bell_leave(&job->reply.reply->readable, &job->ticket);
+    strait_bell_leave(&seat->reply.reply->readable, &seat->ticket);
     if (res != -ECANCELED)
-        listen_to(job);
-    else if (job->late)
-        end_with(job, job->run->hopeless ? STRAIT_FETCH_WORKER : STRAIT_FETCH_TIMEOUT, -ETIMEDOUT,
-                 job->run->hopeless ? "no worker is left" : "its worker does not answer");
+        listen_to(seat);
+    else if (seat->late)
+        end_with(seat, seat->run->hopeless ? STRAIT_FETCH_WORKER : STRAIT_FETCH_TIMEOUT, -ETIMEDOUT,
+                 seat->run->hopeless ? "no worker is left" : "its worker does not answer");
 }
 
-static void listen_to(struct job *job)
+static void listen_to(struct seat *seat)
 {
-    struct strait_bell *bell = &job->reply.reply->readable;
+    struct strait_bell *bell = &seat->reply.reply->readable;
 
     for (;;) {
-        if (take_parts(job))
+        if (take_parts(seat))
             return;
-        strait_bell_enter(bell, &job->ticket, STRAIT_BELL_FENCE);
-        if (!has_part(job))
+        strait_bell_enter(bell, &seat->ticket, STRAIT_BELL_FENCE);
+        if (!has_part(seat))
             break;
-        strait_bell_leave(bell, &job->ticket); /* before the reply goes: its bell is the next job's */
+        strait_bell_leave(bell, &seat->ticket); /* before the reply goes: its bell is the next job's */
     }
-    job->op.done = part_came;
-    if (strait_op_bell(job->run->loop, &job->op, &bell->seq, job->ticket.seq, strait_after_ns(LOOK_NS))) {
-        strait_bell_leave(bell, &job->ticket);
-        end_with(job, STRAIT_FETCH_LOCAL, -ENOSYS, "cannot wait for the answer");
+    seat->op.done = part_came;
+    if (strait_op_bell(seat->run->loop, &seat->op, &bell->seq, seat->ticket.seq, strait_after_ns(LOOK_NS))) {
+        strait_bell_leave(bell, &seat->ticket);
+        end_with(seat, STRAIT_FETCH_LOCAL, -ENOSYS, "cannot wait for the answer");
     }
 }
 
 /* ---- all of them ---- */
 
-/* False: no room for another one now. */
-static bool ask(struct job *job)
+/* Sits the job down. -EAGAIN: no room for it now. */
+static int ask(struct seat *seat)
 {
-    struct run *run = job->run;
-    const struct options *o = run->options;
-    int error;
+    struct run *run = seat->run;
+    struct strait_fetch_ask asked = run->options->ask;
+    char text[ASK_BYTES];
 
-    job->started_ns = strait_now_ns();
-    error = strait_fetch(run->tx, job->url, o->max_bytes, job->started_ns + o->timeout_ns, &job->reply, STRAIT_NOW);
-    if (error == -ENOBUFS || error == -EAGAIN)
-        return false;
-    run->next++;
-    run->busy++;
-    if (error == -ENAMETOOLONG)
-        end_with(job, STRAIT_FETCH_URL, error, strait_error());
-    else if (error)
-        end_with(job, STRAIT_FETCH_LOCAL, error, strait_error());
-    else
-        listen_to(job);
-    return true;
+    seat->started_ns = strait_now_ns();
+    asked.deadline_ns += seat->started_ns;
+    asked.checksum = seat->job->checksum ? seat->job->checksum : run->options->checksum;
+    output_ask(seat, &asked, text, sizeof text);
+    return strait_fetch(run->tx, seat->job->url, &asked, &seat->reply, STRAIT_NOW);
 }
 
-static void ask_more(struct run *run)
+static void begin(struct run *run, struct job *job)
 {
-    uint32_t most = run->options->workers * run->options->in_flight;
+    struct seat *seat = run->free_seats;
+    int error;
+
+    run->free_seats = seat->next;
+    *seat = (struct seat){.run = run, .job = job, .fd = -1, .length = STRAIT_FETCH_LENGTH_UNKNOWN};
+    run->busy++;
+    error = ask(seat);
+    if (error == 0)
+        listen_to(seat);
+    else if (error == -ENOBUFS || error == -EAGAIN) { /* replies that others have left are not free yet: soon */
+        run->busy--;
+        seat->job = NULL;
+        seat->next = run->free_seats;
+        run->free_seats = seat;
+        job->next = run->released;
+        if (!run->released)
+            run->released_end = &job->next;
+        run->released = job;
+        run->asking = false; /* the tick tries again */
+    } else {
+        end_with(seat, error == -ENAMETOOLONG ? STRAIT_FETCH_URL : STRAIT_FETCH_LOCAL, error, strait_error());
+    }
+}
+
+void run_ask_more(struct run *run)
+{
+    struct job *job;
 
     if (run->asking) /* a job that ends while it is asked for does not begin another round */
         return;
     run->asking = true;
-    while (!run->stopping && !run->hopeless && run->next < run->n && run->busy < most && ask(&run->jobs[run->next])) {
-    }
+    while (run->asking && !run->stopping && !run->hopeless && run->free_seats && (job = hosts_next(run)) != NULL)
+        begin(run, job);
     run->asking = false;
 }
 
 /* Nobody is left to answer, or a worker holds a job long after its deadline: nothing hangs. */
 static void give_up_late(struct run *run)
 {
-    uint64_t now_ns = strait_now_ns(), patience_ns = run->options->timeout_ns + GRACE_NS;
+    uint64_t now_ns = strait_now_ns(), patience_ns = run->options->ask.deadline_ns + GRACE_NS;
 
-    for (uint32_t i = 0; i < run->next; i++) {
-        struct job *job = &run->jobs[i];
-        if (job->ends || (!run->hopeless && now_ns - job->started_ns < patience_ns))
+    for (uint32_t i = 0; i < run->seats_n; i++) {
+        struct seat *seat = &run->seats[i];
+        if (!seat->job || (!run->hopeless && now_ns - seat->started_ns < patience_ns))
             continue;
-        if (strait_op_pending(&job->op) && strait_op_cancel(&job->op) == 0)
-            job->late = true;
+        if (strait_op_pending(&seat->op) && strait_op_cancel(&seat->op) == 0)
+            seat->late = true;
     }
 }
 
 /* With no worker left, what has not been asked will not be. */
 static void refuse_rest(struct run *run)
 {
-    while (run->next < run->n) {
-        struct job *job = &run->jobs[run->next++];
-        run->busy++;
-        job->started_ns = strait_now_ns();
-        end_with(job, STRAIT_FETCH_WORKER, -ECHILD, "no worker is left");
+    for (uint32_t i = 0; i < run->n; i++) {
+        struct job *job = run->jobs[i];
+        bool seated = false;
+        for (uint32_t s = 0; s < run->seats_n && !seated; s++)
+            seated = run->seats[s].job == job;
+        if (job->ends || seated)
+            continue;
+        job->kind = STRAIT_FETCH_WORKER;
+        job->error = -ECHILD;
+        job->why = strdup("no worker is left");
+        job->ends++;
+        run->done++;
+        run->failed++;
     }
+    run->next = run->n;
+    run->released = NULL;
+    run->released_end = &run->released;
+}
+
+static void show_progress(struct run *run)
+{
+    struct progress *p = &run->progress;
+
+    p->total = run->n;
+    p->whole = list_is_whole(run);
+    p->done = run->done;
+    p->failed = run->failed;
+    p->bytes = run->bytes;
+    p->busy = run->busy;
+    if (!progress_due(p))
+        return;
+    progress_clear(p);
+    for (uint32_t i = 0; i < run->seats_n; i++) {
+        struct seat *seat = &run->seats[i];
+        if (!seat->job)
+            continue;
+        progress_add(p, seat->job->url, seat->job->bytes, seat->length, seat->job->bytes - seat->drawn_bytes);
+        seat->drawn_bytes = seat->job->bytes;
+    }
+    progress_draw(p);
 }
 
 static void tick_done(struct strait_op *op, int res)
@@ -212,13 +288,9 @@ static void tick_done(struct strait_op *op, int res)
 
     if (res == -ECANCELED)
         return;
-    run->progress.done = run->done;
-    run->progress.failed = run->failed;
-    run->progress.bytes = run->bytes;
-    run->progress.busy = run->busy;
-    progress_draw(&run->progress);
+    show_progress(run);
     give_up_late(run);
-    ask_more(run);
+    run_ask_more(run);
     strait_op_timer(run->loop, &run->tick, strait_after_ns(TICK_NS));
 }
 
@@ -262,14 +334,18 @@ static void close_all(struct run *run)
     }
 }
 
-static int make_jobs(struct run *run, char **urls, uint32_t n)
+static int make_seats(struct run *run)
 {
-    run->jobs = calloc(n ? n : 1, sizeof *run->jobs);
-    if (!run->jobs)
-        return -ENOMEM;
-    run->n = n;
-    for (uint32_t i = 0; i < n; i++)
-        run->jobs[i] = (struct job){.run = run, .url = urls[i], .number = i + 1, .fd = -1};
+    run->seats_n = run->options->workers * run->options->in_flight;
+    run->seats = calloc(run->seats_n, sizeof *run->seats);
+    run->released_end = &run->released;
+    if (!run->seats)
+        return say(-ENOMEM, "starting");
+    for (uint32_t i = run->seats_n; i > 0; i--) {
+        run->seats[i - 1].fd = -1;
+        run->seats[i - 1].next = run->free_seats;
+        run->free_seats = &run->seats[i - 1];
+    }
     return 0;
 }
 
@@ -294,11 +370,12 @@ static void catch_signals(struct run *run)
 static void work(struct run *run)
 {
     run->began_ns = strait_now_ns();
-    progress_begin(&run->progress, run->n, run->options->quiet);
+    progress_begin(&run->progress, run->options->quiet);
     run->tick.done = tick_done;
     strait_op_timer(run->loop, &run->tick, strait_after_ns(TICK_NS));
-    ask_more(run);
-    while (run->done < run->n && !run->interrupted) {
+    list_follow(run);
+    run_ask_more(run);
+    while ((run->done < run->n || !list_is_whole(run)) && !run->interrupted) {
         int ran = strait_loop_step(run->loop, STRAIT_FOREVER);
         if (ran < 0 && ran != -EINTR)
             break;
@@ -309,12 +386,12 @@ static void work(struct run *run)
     progress_end(&run->progress);
 }
 
-int run_all(struct run *run, const struct options *options, char **urls, uint32_t n)
+int run_all(struct run *run, const struct options *options)
 {
     int error;
 
     run->options = options;
-    error = make_jobs(run, urls, n);
+    error = make_seats(run);
     if (error == 0)
         error = open_all(run);
     if (error == 0) {
@@ -326,16 +403,24 @@ int run_all(struct run *run, const struct options *options, char **urls, uint32_
     if (error == 0)
         work(run);
     workers_stop(run);
-    for (uint32_t i = 0; i < run->next; i++)
-        output_drop(&run->jobs[i]); /* interrupted ones */
+    for (uint32_t i = 0; i < run->seats_n; i++)
+        if (run->seats[i].job)
+            output_drop(&run->seats[i], STRAIT_FETCH_OK); /* interrupted ones */
     close_all(run);
     return error;
 }
 
 void run_free(struct run *run)
 {
-    for (uint32_t i = 0; i < run->n; i++)
-        free(run->jobs[i].why);
+    for (uint32_t i = 0; i < run->n; i++) {
+        struct job *job = run->jobs[i];
+        free(job->url);
+        free(job->checksum);
+        free(job->why);
+        free(job->fields);
+        free(job);
+    }
+    hosts_free(run);
     free(run->jobs);
-    free(run->workers);
+    free(run->seats);
 }

@@ -5,6 +5,7 @@
 
 #include <strait/fetch.h>
 #include <strait/loop.h>
+#include <strait/supervisor.h>
 
 #include "progress.h"
 
@@ -14,51 +15,76 @@
 
 struct options {
     uint32_t workers, in_flight; /* in_flight: of each worker */
-    uint64_t timeout_ns, max_bytes;
-    const char *directory; /* for bodies, NULL: they are counted only */
+    uint32_t per_host;           /* transfers at once to one host; 0 = no limit */
+    struct strait_fetch_ask ask; /* the same for each URL; deadline_ns is how long, not when */
+    const char *directory;       /* for bodies under names of their own, absolute; NULL: none */
+    const char *file;            /* for the body of the only URL, "-" = stdout; NULL: none */
+    const char *checksum;        /* of the only URL */
+    const char *ca_file;
+    bool resume, newer, heads; /* -C, -N, --headers */
     bool json, quiet, demo;
+    bool through_slots; /* bodies come in shared memory, also those that go to files */
 };
 
 struct run;
+struct host;
 
-/* One URL. */
+/* One URL, and what came of it. */
 struct job {
-    struct strait_op op; /* first: waits for the next part */
-    struct run *run;
-    struct strait_reply_rx reply;
-    struct strait_bell_ticket ticket;
-    const char *url;
-    uint32_t number; /* from 1, its place in the list */
-    int fd;          /* temporary file, -1: none yet */
-    uint64_t bytes, started_ns, took_ns;
-    uint32_t restarts; /* how often a worker died under it */
-    uint32_t ends;     /* how often it ended: once */
-    bool late;         /* it is being given up */
-    uint32_t worker;   /* process id of the last worker that said something */
-    uint32_t kind;     /* enum strait_fetch_kind, once it has ended */
+    char *url, *checksum;
+    struct job *next; /* waits behind others of its host */
+    struct host *host;
+    uint32_t number;         /* from 1, its place in the list */
+    uint32_t restarts, ends; /* how often a worker died under it; how often it ended: once */
+    uint32_t kind, status;   /* enum strait_fetch_kind, once it has ended */
     int error;
+    uint64_t bytes, took_ns;
     char *why; /* the sentence of a failure */
+    char *fields;
 };
 
-/* One worker process and its successors. */
-struct worker {
-    struct strait_op op; /* first: waits for its death, or for the time to start it again */
+/* One job under way. There are as many seats as transfers at once. */
+struct seat {
+    struct strait_op op; /* first: waits for the next part */
     struct run *run;
-    pid_t pid; /* 0: none */
-    int pidfd;
-    uint32_t starts, quick_deaths;
-    uint64_t started_ns;
-    bool given_up;
+    struct job *job; /* NULL: free */
+    struct seat *next;
+    struct strait_reply_rx reply;
+    struct strait_bell_ticket ticket;
+    int fd;                      /* of the output, if we write it, -1: none yet */
+    uint64_t from;               /* -C: what was there before */
+    uint64_t length, started_ns; /* length of the body, STRAIT_FETCH_LENGTH_UNKNOWN */
+    uint64_t drawn_bytes;        /* progress */
+    int64_t modified;            /* Last-Modified, seconds; 0 = not known */
+    uint32_t worker;             /* process id of the last worker that said something */
+    bool late;                   /* it is being given up */
+    bool temporary;              /* there may be a file under the temporary name */
+    bool unchanged;              /* what we have is what there is (304) */
+    bool wrote;                  /* something, to a stdout that cannot be taken back */
+};
+
+/* Where URLs come from: a pipe, or whatever else may make us wait. */
+struct source {
+    struct strait_op op; /* first */
+    struct run *run;
+    int fd; /* -1: all are there */
+    char *text;
+    size_t bytes, room;
 };
 
 struct run {
     const struct options *options;
-    struct job *jobs;
-    uint32_t n, next; /* next: the first that has not been asked for */
+    struct job **jobs;
+    uint32_t n, next; /* next: the first that nobody has looked at */
+    struct seat *seats, *free_seats;
+    uint32_t seats_n;
+    struct host *hosts;
+    struct job *released, **released_end; /* their host has room again */
     uint32_t busy, done, failed;
     uint64_t bytes;
-    struct worker *workers;
-    uint32_t alive, died;
+    struct source source;
+    struct strait_supervisor *supervisor;
+    uint32_t died, given_up;
     bool stopping;
     bool hopeless; /* no worker is left, and none will come */
     bool asking;
@@ -71,25 +97,44 @@ struct run {
     struct progress progress;
     struct strait_op tick;
     uint64_t began_ns, took_ns;
-    void (*on_part)(struct job *job, const struct strait_fetch_part *part); /* for the demo */
+    void (*on_part)(struct seat *seat, const struct strait_fetch_part *part); /* for the demo */
     void *user;
 };
 
+#define RUN_EMPTY                                                                                                      \
+    {                                                                                                                  \
+        .source.fd = -1                                                                                                \
+    }
+
 /* strait-fetch-run.c. 0: all jobs have ended, well or not; -errno: it could not be done, said on stderr. */
-int run_all(struct run *run, const struct options *options, char **urls, uint32_t n);
+int run_all(struct run *run, const struct options *options);
 void run_free(struct run *run);
+void run_ask_more(struct run *run); /* there are more jobs, or more room */
+
+/* strait-fetch-list.c: lines "URL" or "URL sha256:HEX"; blanks around it, empty lines and # … do not count. */
+int list_add(struct run *run, const char *url, const char *checksum);
+int list_read(struct run *run, const char *name); /* "-" = stdin. A pipe is read while the run goes on */
+void list_follow(struct run *run);                /* once the loop is there */
+bool list_is_whole(const struct run *run);
+
+/* strait-fetch-hosts.c: not too many at once to one host */
+struct job *hosts_next(struct run *run); /* the next job that may begin, NULL: none for now */
+void hosts_done(struct run *run, struct job *job);
+void hosts_free(struct run *run);
 
 /* strait-fetch-workers.c */
 int workers_start(struct run *run);
 void workers_stop(struct run *run);
 
 /* strait-fetch-output.c: bodies go to a temporary file and appear under their name when they are whole. */
-int output_write(struct job *job, const char *data, uint32_t bytes);
-int output_restart(struct job *job);
-int output_finish(struct job *job);
-void output_drop(struct job *job);
-/* The name that a body gets, in the options' directory. */
-void output_name(const struct job *job, char *name, size_t bytes);
+void output_ask(struct seat *seat, struct strait_fetch_ask *ask, char *text,
+                size_t bytes); /* fills file, from, fields */
+int output_begin(struct seat *seat, const struct strait_fetch_head *head, const char *fields); /* a first part */
+int output_write(struct seat *seat, const char *data, uint32_t bytes);
+int output_finish(struct seat *seat);
+void output_drop(struct seat *seat, uint32_t kind); /* of the failure */
+/* The name that a body gets. */
+void output_name(const struct run *run, const struct job *job, char *name, size_t bytes);
 
 /* strait-fetch-report.c */
 void report(const struct run *run, FILE *to);

@@ -55,7 +55,7 @@ class Bad(FetchCase):
 
     def test_urls(self):
         kinds = {
-            "gopher://example.org/": "url", "https://127.0.0.1/": "url", "nonsense": "url", "http://": "url",
+            "gopher://example.org/": "url", "nonsense": "url", "http://": "url",
             "http://h:99999/": "url", "http://u:p@h/": "url", "http://[::1/": "url", "http://a b/": "url",
             "file://elsewhere/etc/passwd": "url", "file:///a?b": "url", "file:///%00": "url", "file:///%zz": "url",
             "http://" + "x" * 3000 + "/": "url", "http://strait.invalid/": "resolve",

@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-FETCH, ORIGIN = sys.argv[1], sys.argv[2]
+FETCH, ORIGIN = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 MASK = (1 << 64) - 1
 
 
@@ -71,11 +71,12 @@ class FetchCase(unittest.TestCase):
         left = [n for n in os.listdir("/dev/shm") if n.startswith("strait.fetch.%d" % getattr(self, "last_pid", 0))]
         self.assertEqual(left, [], "a segment was left behind")
 
-    def start(self, urls, *options, output="out"):
+    def start(self, urls, *options, output="out", environment=None):
         listing = self.root / "list"
         listing.write_text("".join(u + "\n" for u in urls))
         command = [FETCH, "--json", "-o", str(self.root / output), "-i", str(listing), *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, **(environment or {})})
         self.last_pid = process.pid
         return process
 
@@ -84,9 +85,9 @@ class FetchCase(unittest.TestCase):
         report = json.loads(stdout) if stdout else None
         return Result(process.returncode, report, stderr, time.monotonic() - began, self.root / output)
 
-    def fetch(self, urls, *options, output="out", limit=100):
+    def fetch(self, urls, *options, output="out", limit=100, environment=None):
         began = time.monotonic()
-        return self.finish(self.start(urls, *options, output=output), began, output, limit)
+        return self.finish(self.start(urls, *options, output=output, environment=environment), began, output, limit)
 
 
 def main():

@@ -86,10 +86,10 @@ class Nginx(FetchCase):
         urls = [self.url(p) for p in ("/file1", "/close/file1", "/slow/file1", "/old", "/gone", "/missing", "/file1?q=1")]
         urls += ["http://localhost:%d/file1" % self.port, "http://[::1]:%d/file1" % self.port]
         result = self.fetch(urls)
-        for number in (1, 2, 3, 7, 8, 9):
+        for number in (1, 2, 3, 4, 7, 8, 9):
             self.assertEqual(result.read(number), body(1, 50000), urls[number - 1])
         self.assertEqual({u: f["text"].split(":")[0] for u, f in result.failures.items()},
-                         {urls[3]: "status 301", urls[4]: "status 410", urls[5]: "status 404"})
+                         {urls[4]: "status 410", urls[5]: "status 404"})
 
     def test_keeps_connections(self):
         """One worker, one at a time: as few connections as the server allows."""

@@ -70,7 +70,7 @@ static int play(const char *text, size_t step, struct strait_http *http, char *b
 
 static void answers_in_every_cut(void **state)
 {
-    struct strait_http http;
+    struct strait_http http = {0};
     char body[4096];
 
     (void)state;
@@ -97,7 +97,7 @@ static void answers_in_every_cut(void **state)
 
 static void body_is_not_moved(void **state)
 {
-    struct strait_http http;
+    struct strait_http http = {0};
     char head[] = OK "Content-Length: 1000\r\n\r\n", part[400];
     size_t body;
 
@@ -115,7 +115,7 @@ static void body_is_not_moved(void **state)
 
 static int endless(const char *start, const char *again)
 {
-    struct strait_http http;
+    struct strait_http http = {0};
     char copy[256];
     size_t body;
     int error;
@@ -141,25 +141,60 @@ static void what_has_no_end_is_cut(void **state)
     assert_int_equal(endless(OK "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), 0);
 }
 
-static void request(void **state)
+/* Which fields are kept, whatever the cuts. */
+static void fields(void **state)
 {
-    struct strait_url url;
-    const char *why;
-    char text[300];
-    int n;
+    static const struct {
+        const char *text, *fields;
+        bool want;
+    } cases[] = {
+        {OK "X-One: 1\r\nContent-Length: 0\r\n\r\n", "", false},
+        {OK "X-One: 1\r\nContent-Length: 0\r\n\r\n", "x-one: 1\ncontent-length: 0\n", true},
+        {OK "X-Empty:\r\nContent-Length: 0\r\n\r\n", "x-empty: \ncontent-length: 0\n", true},
+        {OK "X-Tab: a\tb\r\nContent-Length: 0\r\n\r\n", "x-tab: a b\ncontent-length: 0\n", true},
+        {"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "location: /x\ncontent-length: 0\n", false},
+        {"HTTP/1.1 103 Early\r\nLocation: /x\r\n\r\n" OK "A: b\r\nContent-Length: 0\r\n\r\n",
+         "a: b\ncontent-length: 0\n", true},
+        {OK "Transfer-Encoding: chunked\r\n\r\n0\r\nTrailer: x\r\n\r\n", "transfer-encoding: chunked\n", true},
+    };
 
     (void)state;
-    assert_int_equal(strait_url_parse(&url, "http://h:81?q#f", &why), 0);
-    n = strait_http_request(text, sizeof text, &url);
-    assert_int_equal(n, strlen(text));
-    assert_memory_equal(text, "GET /?q HTTP/1.1\r\nHost: h:81\r\n", 30);
-    assert_string_equal(text + strlen(text) - 4, "\r\n\r\n");
-    assert_int_equal(strait_http_request(text, 40, &url), -ENAMETOOLONG);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t step = 1; step <= strlen(cases[i].text); step++) {
+            struct strait_http http = {0};
+            strait_http_begin(&http);
+            http.want_fields = cases[i].want;
+            for (size_t at = 0, n = strlen(cases[i].text), body; at < n; at += step) {
+                char piece[256];
+                size_t bytes = step < n - at ? step : n - at;
+                memcpy(piece, cases[i].text + at, bytes);
+                assert_int_equal(strait_http_feed(&http, piece, bytes, &body), 0);
+            }
+            assert_true(http.done);
+            assert_string_equal(http.fields ? http.fields : "", cases[i].fields);
+            strait_http_end(&http);
+        }
+    }
+}
+
+static void no_body_after_head(void **state)
+{
+    struct strait_http http = {0};
+    char head[] = OK "Content-Length: 1000\r\n\r\n";
+    size_t body;
+
+    (void)state;
+    strait_http_begin(&http);
+    http.no_body = true;
+    assert_int_equal(strait_http_feed(&http, head, sizeof head - 1, &body), 0);
+    assert_true(http.done && http.keep_alive);
+    assert_int_equal(http.length, 1000);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(answers_in_every_cut), cmocka_unit_test(body_is_not_moved),
-                                       cmocka_unit_test(what_has_no_end_is_cut), cmocka_unit_test(request)};
+                                       cmocka_unit_test(what_has_no_end_is_cut), cmocka_unit_test(fields),
+                                       cmocka_unit_test(no_body_after_head)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -138,10 +139,74 @@ static void paths(void **state)
     path_of("file:///23456789abcdefg", -ENAMETOOLONG, NULL);
 }
 
+/* RFC 3986, 5.4, on another base. */
+static void joins(void **state)
+{
+    static const char *const cases[][2] = {
+        {"g", "http://h:8/b/c/g"},
+        {"./g/", "http://h:8/b/c/g/"},
+        {"/g", "http://h:8/g"},
+        {"?y", "http://h:8/b/c/d?y"},
+        {"g?y/../x", "http://h:8/b/c/g?y/../x"},
+        {"", "http://h:8/b/c/d?q"},
+        {"#s", "http://h:8/b/c/d?q"},
+        {"g#s", "http://h:8/b/c/g"},
+        {".", "http://h:8/b/c/"},
+        {"..", "http://h:8/b/"},
+        {"../g", "http://h:8/b/g"},
+        {"../../../g", "http://h:8/g"},
+        {"/./g", "http://h:8/g"},
+        {"/../g", "http://h:8/g"},
+        {"g.", "http://h:8/b/c/g."},
+        {"..g", "http://h:8/b/c/..g"},
+        {"g/./h", "http://h:8/b/c/g/h"},
+        {"g/../h", "http://h:8/b/c/h"},
+        {"https://x/y", "https://x/y"},
+        {"//x/y", "http://x/y"},
+        {"file:///etc", "file:///etc"},
+        {"mailto:x", "mailto:x"},
+    };
+    struct strait_url base;
+    const char *why;
+    char text[64];
+
+    (void)state;
+    assert_int_equal(strait_url_parse(&base, "http://h:8/b/c/d?q", &why), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(strait_url_join(text, sizeof text, &base, cases[i][0], &why), 0);
+        assert_string_equal(text, cases[i][1]);
+    }
+    for (size_t room = 1; room <= strlen("http://h:8/b/c/g"); room++) {
+        char *small = malloc(room);
+        assert_int_equal(strait_url_join(small, room, &base, "g", &why), -ENAMETOOLONG);
+        free(small);
+    }
+    assert_int_equal(strait_url_parse(&base, "http://h", &why), 0);
+    assert_int_equal(strait_url_join(text, sizeof text, &base, "x", &why), 0);
+    assert_string_equal(text, "http://h/x");
+}
+
+static void origins(void **state)
+{
+    static const char *const others[] = {"https://h/", "http://h:81/", "http://i/"};
+    struct strait_url a, b;
+    const char *why;
+
+    (void)state;
+    assert_int_equal(strait_url_parse(&a, "http://h/x", &why), 0);
+    assert_int_equal(strait_url_parse(&b, "HTTP://H:80/y", &why), 0);
+    assert_true(strait_url_same_origin(&a, &b));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(strait_url_parse(&b, others[i], &why), 0);
+        assert_false(strait_url_same_origin(&a, &b));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(right_ones),
-                                       cmocka_unit_test(wrong_ones_leave_the_output_alone), cmocka_unit_test(too_long),
-                                       cmocka_unit_test(paths)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(right_ones), cmocka_unit_test(wrong_ones_leave_the_output_alone),
+        cmocka_unit_test(too_long),   cmocka_unit_test(paths),
+        cmocka_unit_test(joins),      cmocka_unit_test(origins)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
