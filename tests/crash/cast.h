@@ -83,6 +83,7 @@ void cast_leave(void);
 
 /** Actor who's i-th value; the survivor is producer 0. */
 #define CAST_VALUE(who, i) LEDGER_VALUE((who) + 2, i)
+#define CAST_ARRAY_TAG     0xffff /* all messages of an array have one tag; the others have the low half of their value */
 #define CAST_OWN(i)        LEDGER_VALUE(1, i)
 
 /** Send a value: as strait_send. */
@@ -91,8 +92,9 @@ int cast_send(uint64_t value, uint64_t deadline_ns);
 int64_t cast_receive(struct stage *st, uint64_t deadline_ns);
 
 /* ops_channel.c */
-extern const struct operation op_send, op_send_blocked, op_recv, op_recv_blocked, op_send_many, op_recv_many, op_claim,
-    op_commit, op_abort, op_peek, op_release, op_tx_close, op_rx_close, op_tx_open, op_rx_open, op_shut;
+extern const struct operation op_send, op_send_blocked, op_recv, op_recv_blocked, op_send_many, op_recv_many,
+    op_send_array, op_recv_array, op_claim, op_commit, op_abort, op_peek, op_release, op_tx_close, op_rx_close,
+    op_tx_open, op_rx_open, op_shut;
 /* ops_life.c */
 extern const struct operation op_attach, op_attach_sweep, op_detach, op_create, op_remove, op_channel_create, op_unlink,
     op_hold, op_sweep, op_sweep_sleeper;

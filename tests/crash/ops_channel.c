@@ -115,6 +115,53 @@ static void judge_send_many(struct stage *st, int who, struct ledger *l)
 const struct operation op_send_many = {
     .row = "send_many", .roles = ROLE_SENDER, .enter = enter_send, .act = act_send_many, .judge = judge_send_many};
 
+/* An array has messages of one length: the i-th value of this actor that is as long as any. */
+static uint64_t array_value(int who, uint32_t i)
+{
+    unsigned char scratch[LEDGER_PAYLOAD];
+    for (uint32_t at = 0;; at++) {
+        uint64_t value = CAST_VALUE(who, at);
+        if (ledger_write(value, scratch) == LEDGER_PAYLOAD && i-- == 0)
+            return value;
+    }
+}
+
+static bool enter_send_array(struct stage *st, const struct setting *s, int who)
+{
+    (void)s;
+    (void)st;
+    for (uint32_t i = 0; i < CAST_BATCH; i++)
+        ledger_write(array_value(who, i), me.buffer[i]);
+    return true;
+}
+
+static int act_send_array(struct stage *st, int who)
+{
+    (void)st;
+    (void)who;
+    return strait_send_array(me.tx, CAST_ARRAY_TAG, me.buffer, LEDGER_PAYLOAD, CAST_BATCH, STRAIT_NOW);
+}
+
+static void judge_send_array(struct stage *st, int who, struct ledger *l)
+{
+    const struct actor *a = &st->actor[who];
+    if (is_pair(st)) /* drop-oldest: its first message may have taken the place of the oldest */
+        l->slack += l->drops;
+    for (uint32_t i = 0; i < CAST_BATCH; i++) {
+        struct ledger_entry *e = maybe(l, array_value(who, i));
+        if (a->returned && (int)i < a->result)
+            e->least = 1;
+        else if (a->returned)
+            e->most = 0;
+    }
+}
+
+const struct operation op_send_array = {.row = "send_array",
+                                        .roles = ROLE_SENDER,
+                                        .enter = enter_send_array,
+                                        .act = act_send_array,
+                                        .judge = judge_send_array};
+
 /* ---- claim, commit, abort ---- */
 
 static int act_claim(struct stage *st, int who)
@@ -245,6 +292,30 @@ static void judge_recv_many(struct stage *st, int who, struct ledger *l)
 
 const struct operation op_recv_many = {
     .row = "recv_many", .roles = ROLE_RECEIVER, .act = act_recv_many, .after = after_recv, .judge = judge_recv_many};
+
+static int act_recv_array(struct stage *st, int who)
+{
+    (void)st;
+    (void)who;
+    return strait_recv_array(me.rx, me.buffer, LEDGER_PAYLOAD, CAST_BATCH, STRAIT_NOW);
+}
+
+/* Shorter messages are padded, so each says itself how long it is. */
+static void after_recv_array(struct stage *st, int who)
+{
+    for (int i = 0; i < st->actor[who].result; i++) {
+        uint64_t value = 0;
+        for (uint32_t bytes = 8; bytes <= LEDGER_PAYLOAD && value == 0; bytes++)
+            value = ledger_read(me.buffer[i], bytes);
+        ledger_see(ledger_of(st), value, 0, OBSERVER(who));
+    }
+}
+
+const struct operation op_recv_array = {.row = "recv_array",
+                                        .roles = ROLE_RECEIVER,
+                                        .act = act_recv_array,
+                                        .after = after_recv_array,
+                                        .judge = judge_recv_many};
 
 /* ---- peek, release ---- */
 

@@ -92,7 +92,7 @@ int64_t cast_receive(struct stage *st, uint64_t deadline_ns)
     if (r < 0)
         return r;
     uint64_t value = ledger_read(payload, (uint32_t)r);
-    if (value && info.tag != (uint16_t)value)
+    if (value && info.tag != (uint16_t)value && info.tag != CAST_ARRAY_TAG)
         value = 0;
     ledger_see(ledger_of(st), value, info.attempts, OBSERVER);
     return r;
