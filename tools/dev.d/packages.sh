@@ -4,8 +4,9 @@
 
 # shellcheck disable=SC2034 # used by name
 {
-    packages_run=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libnuma-dev node-llhttp libssl-dev)
-    packages_test=(libcmocka-dev libuv1-dev nginx-light openssl clang libclang-rt-14-dev g++ strace musl-tools cmake mandoc)
+    packages_run=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libnuma-dev node-llhttp libssl-dev
+        libmicrohttpd-dev systemtap-sdt-dev scdoc)
+    packages_test=(libcmocka-dev libuv1-dev nginx-light openssl clang libclang-rt-14-dev g++ strace musl-tools tmux cmake mandoc)
     packages_lint=(git clang-format clang-tidy shellcheck)
     packages_bench=(g++ libzmq3-dev libnng-dev libboost-dev libck-dev libdpdk-dev)
     packages_guest=(qemu-system-x86 busybox-static numactl cpio)

@@ -10,19 +10,19 @@
 #include "commands.h"
 #include "follow.h"
 
-#define RATE 100000 /* messages a second: more would be felt by those who are tapped */
+#define RATE 10000 /* messages a second that tap reads: many more would be felt by those who are tapped */
 
 struct taker {
     void (*message)(struct taker *t, const struct ctl_message *m);
     void (*gap)(struct taker *t, uint64_t missed);
 };
 
-/* Follow until told to stop: CTL_GOOD, or why it could not begin. */
-static int follow(const struct ctl *ctl, struct taker *t)
+/* Follow until told to stop, `rate` messages a second at most: CTL_GOOD, or why it could not begin. */
+static int follow(const struct ctl *ctl, struct taker *t, uint64_t rate)
 {
     uint64_t most = ctl_number(ctl, "count", UINT64_MAX, 1, UINT64_MAX), missed = 0;
     double seconds = ctl_seconds(ctl, "seconds", 1e9);
-    struct ctl_pace pace = {.rate = ctl_number(ctl, "rate", RATE, 0, UINT64_MAX)};
+    struct ctl_pace pace = {.rate = ctl_number(ctl, "rate", rate, 0, UINT64_MAX)};
     uint64_t end = strait_after_ns((uint64_t)(seconds * 1e9));
     struct ctl_message m = {.data = NULL};
     struct ctl_segment s;
@@ -58,7 +58,7 @@ static int follow(const struct ctl *ctl, struct taker *t)
     {"count", 'n', "N", "end after so many messages"}, {"seconds", 's', "S", "end after so long"},                     \
         {"oldest", 'o', NULL, "begin with the oldest unread message, not the next new one"},                           \
     {                                                                                                                  \
-        "rate", 'R', "N", "messages a second at most, 0 = no limit; default 100000"                                    \
+        "rate", 'R', "N", "messages a second at most, 0 = no limit; tap: 10000"                                        \
     }
 
 /* ---- tap ---- */
@@ -96,7 +96,7 @@ static int run_tap(const struct ctl *ctl)
     struct tap tap = {.t = {tap_message, tap_gap}};
 
     ctl_message_format(ctl, &tap.how);
-    return follow(ctl, &tap.t);
+    return follow(ctl, &tap.t, RATE);
 }
 
 const struct ctl_command ctl_tap = {
@@ -165,7 +165,7 @@ static int run_record(const struct ctl *ctl)
         return CTL_FINDING;
     }
     fwrite(&head, sizeof head, 1, recorder.file);
-    r = follow(ctl, &recorder.t);
+    r = follow(ctl, &recorder.t, 0);
     bad = ferror(recorder.file);
     if (fclose(recorder.file) == 0 && !bad)
         return r;
@@ -177,7 +177,8 @@ const struct ctl_command ctl_record = {
     .name = "record",
     .arguments = "NAME CHANNEL FILE",
     .summary = "Follow a channel and keep its messages, with their times, in a file",
-    .help = "As tap does it. An existing file is not overwritten; shmctl replay sends what is in it.\n"
+    .help = "As tap does it, with no limit of rate. An existing file is not overwritten; shmctl replay sends what is "
+            "in it.\n"
             "\n"
             "  shmctl record demo jobs jobs.rec --seconds 60\n",
     .least = 3,
