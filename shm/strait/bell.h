@@ -87,10 +87,10 @@ STRAIT_INLINE void strait_bell_ring(struct strait_bell *bell, uint32_t n, bool f
      * otherwise carry a stale ASYM past the switch and the membarrier. */
     strait_fence_compiler(); /* compiler [B12] alone: store before mode; the CPU's part is the switcher's membarrier */
     /* acquire [B3] <- [B4] change_mode: who sees FENCE must fence */
-    if (fence || (strait_load32_acquire(&bell->mode) & STRAIT_BELL_MODE_MASK) != STRAIT_BELL_ASYM)
-        strait_fence_seq_cst(); /* seq_cst [B9] <-> [B8] order */
-    else
+    if (STRAIT_LIKELY(!fence && (strait_load32_acquire(&bell->mode) & STRAIT_BELL_MODE_MASK) == STRAIT_BELL_ASYM))
         strait_fence_compiler(); /* compiler [B13] alone: store before count; the CPU's part is the sleeper's membarrier */
+    else
+        strait_fence_seq_cst(); /* seq_cst [B9] <-> [B8] order */
     if (strait_bell_asleep(bell))
         strait_bell_wake(bell, n);
 }
