@@ -102,6 +102,19 @@ uint64_t model_hash_memory(void)
 
 /* ---- choices ---- */
 
+/* What was tried from a state with larger budgets left need not be tried with smaller ones. */
+static bool is_new(unsigned tag)
+{
+    struct run run = model_run;
+    uint64_t h = model_mix(model_actors_hash(), tag);
+
+    run.left.preemptions = run.left.stale = 0;
+    if (model_now->memory == MODEL_WEAK)
+        h = model_weak_hash(h);
+    h = model_hash(h, &run, sizeof run);
+    return model_states_add(model_mix(h, model_hash_memory()), model_run.left.preemptions, model_run.left.stale);
+}
+
 unsigned model_pick(unsigned n, unsigned tag)
 {
     if (n < 2)
@@ -114,14 +127,8 @@ unsigned model_pick(unsigned n, unsigned tag)
         }
         return path[depth++].taken;
     }
-    if (merging) {
-        uint64_t h = model_mix(model_actors_hash(), tag);
-        if (model_now->memory == MODEL_WEAK)
-            h = model_weak_hash(h);
-        h = model_hash(h, &model_run, sizeof model_run);
-        if (!model_states_add(model_mix(h, model_hash_memory())))
-            model_leave(RUN_MERGED);
-    }
+    if (merging && !is_new(tag))
+        model_leave(RUN_MERGED);
     if (depth == DEPTH)
         model_fail("more than %d choices in one run", DEPTH);
     path[depth++] = (struct choice){0, (uint8_t)n};

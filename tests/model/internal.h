@@ -123,7 +123,8 @@ void model_weak_plain(const void *p, size_t bytes, bool write);
 /* ---- states.c ---- */
 
 void model_states_clear(void);
-bool model_states_add(uint64_t hash); /* true: it is new, or the table is full */
+/* True: it is new, or was met with smaller budgets only, or the table is full. */
+bool model_states_add(uint64_t hash, unsigned preemptions, unsigned stale);
 uint64_t model_states_count(void);
 uint64_t model_hash(uint64_t h, const void *p, size_t bytes);
 static inline uint64_t model_mix(uint64_t h, uint64_t v)

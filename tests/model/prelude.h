@@ -22,6 +22,7 @@
 #define clock_gettime model_clock_gettime
 #define syscall       model_syscall
 #define calloc        model_calloc
+#define aligned_alloc model_aligned_alloc
 #define free          model_free
 
 #endif

@@ -144,7 +144,7 @@ static void idle(void)
     struct strait_place place;
 
     MODEL_CHECK(model_timeouts() <= MOST_TIMEOUTS, "still asleep after %u sleeps", model_timeouts());
-    world_consumer_end(&out);
+    world_consumer_end(0, &out);
     /* born again when everybody had gone: the channel has begun afresh, and waits for the other side */
     if (model_deaths() && !world_unswept() && !c->status &&
         ((!c->had_senders && strait_ring_find(&out, &place) < 0) || !c->had_receivers))

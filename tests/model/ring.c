@@ -14,7 +14,7 @@
 #define MOST_MESSAGES  3
 #define MESSAGES       (MOST_PRODUCERS * MOST_MESSAGES)
 
-enum { ABORT = 1, DROP_OLDEST = 2 };
+enum { ABORT = 1, DROP_OLDEST = 2, BEGUN = 4 }; /* BEGUN: one message lies in the ring already */
 
 struct payload {
     uint64_t id, mirror;
@@ -221,10 +221,10 @@ static void check_usable(void)
     unsigned capacity = world_ring(0)->capacity, n = 0;
 
     world_bury_all();
-    world_consumer_end(&out);
+    world_consumer_end(0, &out);
     while (strait_ring_find(&out, &place) == 0 && strait_ring_take(&out, &place) == 0)
         strait_ring_release(&place);
-    world_producer_end(&in);
+    world_producer_end(0, &in);
     while (n < capacity && strait_ring_claim(&in, &place) == 0) {
         strait_ring_commit(&in, &place);
         n++;
@@ -246,6 +246,21 @@ static void end(void)
 
 enum { SAFE, MORTAL, REBORN };
 
+/* By a process that has long gone. */
+static void send_before(unsigned id)
+{
+    struct payload payload = {id, ~(uint64_t)id};
+    struct strait_ring_end in;
+    struct strait_place place;
+
+    world_producer_end(0, &in);
+    if (strait_ring_claim(&in, &place) < 0)
+        abort();
+    memcpy(strait_slot_payload(place.slot), &payload, sizeof payload);
+    strait_ring_commit(&in, &place);
+    g.committed[id] = 1;
+}
+
 static void set_up(unsigned producers, unsigned consumers, unsigned each, unsigned flags, uint64_t turn)
 {
     struct strait_channel_plan plan = {.slot_bytes = sizeof(struct payload), .capacity = 2, .first_turn = turn};
@@ -259,6 +274,8 @@ static void set_up(unsigned producers, unsigned consumers, unsigned each, unsign
     plan.full = flags & DROP_OLDEST ? STRAIT_FULL_DROP_OLDEST : STRAIT_FULL_WAIT;
     memset(&g, 0, sizeof g);
     world_setup(&plan);
+    if (flags & BEGUN)
+        send_before(producers * each);
     for (unsigned i = 0; i < producers + consumers; i++)
         if (open_end(&ends[i], world_become(i), i < producers ? STRAIT_ROLE_SENDER : STRAIT_ROLE_RECEIVER) < 0)
             abort();
@@ -286,6 +303,7 @@ static unsigned first = 0, second = 1;
 SETUP(one_one, 1, 1, 3, 0, 0)
 SETUP(many_one, 2, 1, 2, 0, 0)
 SETUP(many_one_abort, 2, 1, 2, ABORT, 0)
+SETUP(many_one_begun, 2, 1, 1, ABORT | BEGUN, 0)
 SETUP(one_many, 1, 2, 3, 0, 0)
 SETUP(many_many, 2, 2, 1, ABORT, 0)
 SETUP(one_one_wrap, 1, 1, 3, 0, TURN_LAST)
@@ -307,6 +325,8 @@ MODEL(m11, "ring 1P/1C", MODEL_SC, 4, 0, 0, one_one, P(1, SAFE), C(1, 2, SAFE))
 MODEL(m11d, "ring 1P/1C, deaths, successors", MODEL_SC, 3, 1, 0, one_one, P(1, REBORN), C(1, 2, REBORN))
 MODEL(m21, "ring 2P/1C", MODEL_SC, 3, 0, 0, many_one, P(1, SAFE), P(2, SAFE), C(1, 3, SAFE))
 MODEL(m21d, "ring 2P/1C, abort, death", MODEL_SC, 3, 1, 0, many_one_abort, P(1, MORTAL), P(2, MORTAL), C(1, 3, REBORN))
+MODEL(m21b, "ring 2P/1C, half full, abort, death", MODEL_SC, 3, 1, 0, many_one_begun, P(1, MORTAL), P(2, MORTAL),
+      C(1, 3, REBORN))
 MODEL(m21r, "ring 2P/1C, death, lease reused", MODEL_SC, 2, 1, 0, many_one, P(1, REBORN), P(2, SAFE), C(1, 3, REBORN))
 MODEL(m12, "ring 1P/2C", MODEL_SC, 3, 0, 0, one_many, P(1, SAFE), C(1, 2, SAFE), C(2, 3, SAFE))
 MODEL(m12d, "ring 1P/2C, deaths, sweeper dies", MODEL_SC, 2, 2, 0, one_many, P(1, SAFE), C(1, 2, MORTAL),
@@ -329,9 +349,9 @@ MODEL(w21, "ring 2P/1C, weak, abort", MODEL_WEAK, 2, 0, 2, many_one_abort, P(1, 
 MODEL(w12, "ring 1P/2C, weak, death", MODEL_WEAK, 2, 1, 2, one_many, P(1, SAFE), C(1, 2, MORTAL), C(2, 3, SAFE))
 MODEL(wdrop, "drop-oldest 1P/1C, weak", MODEL_WEAK, 2, 0, 2, drop_one, P(1, SAFE), C(1, 2, SAFE))
 
-static const struct model *const models[] = {&m11,    &m11d,   &m21, &m21d, &m21r,   &m12,    &m12d,
-                                             &m12s,   &m12r,   &m22, &m22d, &wrap11, &wrap21, &wrap12,
-                                             &drop11, &drop21, &w11, &w11d, &w21,    &w12,    &wdrop};
+static const struct model *const models[] = {&m11,    &m11d, &m21,  &m21d, &m21b,   &m21r,   &m12,    &m12d,
+                                             &m12s,   &m12r, &m22,  &m22d, &wrap11, &wrap21, &wrap12, &drop11,
+                                             &drop21, &w11,  &w11d, &w21,  &w12,    &wdrop};
 
 int main(int argc, char **argv)
 {

@@ -9,14 +9,16 @@
 #define BITS_MOST  26
 
 static uint64_t *table;
+static uint8_t *budgets; /* the largest that a state was met with: preemptions 4 | stale 4 */
 static uint64_t used;
 static unsigned bits;
 
-static uint64_t *new_table(unsigned b)
+static uint64_t *new_table(unsigned b, uint8_t **left)
 {
     uint64_t *t = calloc((size_t)1 << b, sizeof *t);
 
-    if (!t)
+    *left = calloc((size_t)1 << b, sizeof **left);
+    if (!t || !*left)
         abort();
     return t;
 }
@@ -24,8 +26,9 @@ static uint64_t *new_table(unsigned b)
 void model_states_clear(void)
 {
     free(table);
+    free(budgets);
     bits = BITS_FIRST;
-    table = new_table(bits);
+    table = new_table(bits, &budgets);
     used = 0;
 }
 
@@ -42,22 +45,34 @@ static uint64_t *find(uint64_t hash)
 static void grow(void)
 {
     uint64_t *old = table, n = (uint64_t)1 << bits;
+    uint8_t *old_budgets = budgets;
 
-    table = new_table(++bits);
+    table = new_table(++bits, &budgets);
     for (uint64_t i = 0; i < n; i++)
-        if (old[i])
-            *find(old[i]) = old[i];
+        if (old[i]) {
+            uint64_t *place = find(old[i]);
+            *place = old[i];
+            budgets[place - table] = old_budgets[i];
+        }
     free(old);
+    free(old_budgets);
 }
 
-bool model_states_add(uint64_t hash)
+/* With two budgets neither of which is the larger one, the last is remembered: it costs a repetition, no more. */
+bool model_states_add(uint64_t hash, unsigned preemptions, unsigned stale)
 {
+    uint8_t left = (uint8_t)((preemptions < 15 ? preemptions : 15) << 4 | (stale < 15 ? stale : 15));
     uint64_t *place;
 
     hash += hash == 0;
     place = find(hash);
-    if (*place == hash)
-        return false;
+    if (*place == hash) {
+        uint8_t was = budgets[place - table];
+        if (was >> 4 >= left >> 4 && (was & 15) >= (left & 15))
+            return false;
+        budgets[place - table] = left;
+        return true;
+    }
     if (used >= ((uint64_t)3 << bits) / 4) {
         if (bits == BITS_MOST)
             return true; /* from now on the search repeats itself */
@@ -65,6 +80,7 @@ bool model_states_add(uint64_t hash)
         place = find(hash);
     }
     *place = hash;
+    budgets[place - table] = left;
     used++;
     return true;
 }

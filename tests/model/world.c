@@ -7,6 +7,7 @@
 
 #include "admin.h"
 #include "lease.h"
+#include "process.h"
 #include "reply.h"
 #include "sweep.h"
 
@@ -25,6 +26,7 @@ static struct {
 } heaps[MODEL_ACTORS + 1];
 static struct strait_channel_view view; /* the checks' own */
 static struct strait_channel_plan plan;
+struct strait_part world_part;
 static const unsigned outside = MODEL_ACTORS;
 static unsigned acting; /* during setup */
 static const uint32_t home = 1;
@@ -43,6 +45,11 @@ struct strait_slot *world_slot(unsigned i)
 {
     return (struct strait_slot *)(void *)(segment + ARENA_OFF + plan.slots_at +
                                           i * (size_t)strait_ring_stride(plan.slot_bytes));
+}
+
+static unsigned char *slots_of(unsigned ring)
+{
+    return (unsigned char *)world_slot(ring * plan.capacity); /* one ring's behind another's */
 }
 
 struct strait_reply *world_reply(unsigned i)
@@ -103,7 +110,11 @@ static void label_channel(void)
     model_label(&c->status, 4, NULL, "status");
     model_label(&c->senders, 8, NULL, "senders");
     model_label(&c->receivers, 8, NULL, "receivers");
-    label_ring(world_ring(0), "ring", (unsigned char *)world_slot(0), plan.slot_bytes);
+    for (unsigned i = 0; i < plan.rings; i++) {
+        char name[24];
+        snprintf(name, sizeof name, plan.rings > 1 ? "ring%u" : "ring", i);
+        label_ring(world_ring(i), name, slots_of(i), plan.slot_bytes);
+    }
     for (unsigned i = 0; i < plan.replies; i++) {
         char name[24];
         snprintf(name, sizeof name, "reply%u", i);
@@ -147,9 +158,11 @@ static void share_replies(void)
 static void share_channel(void)
 {
     struct strait_channel *c = world_channel();
-    struct strait_segment_map *map = &processes[outside].map;
 
-    share_ring(world_ring(0), (unsigned char *)world_slot(0), plan.slot_bytes);
+    for (unsigned i = 0; i < plan.rings; i++) {
+        share_ring(world_ring(i), slots_of(i), plan.slot_bytes);
+        model_private(&world_ring(i)->writable.sleeps, 8);
+    }
     model_share(&c->status, 16);
     share_bell(&c->readable);
     model_share(&c->senders, 8);
@@ -157,9 +170,15 @@ static void share_channel(void)
     share_replies();
     model_private(&c->holders, 8);
     model_private(&c->readable.sleeps, 8);
-    model_private(&world_ring(0)->writable.sleeps, 8);
     model_private(&c->dropped_new, 32);
     model_private(segment + ARENA_OFF + plan.dead_at, plan.bytes - plan.dead_at);
+}
+
+/* Leases, and what each process has for itself. */
+static void share_processes(void)
+{
+    struct strait_segment_map *map = &processes[outside].map;
+
     model_private(&strait_segment_header(map)->sweeps, 16);
     model_private(&strait_segment_entry(map, 0)->refs, 8);
     for (unsigned i = 1; i < LEASES_IN_PLAY; i++) {
@@ -171,6 +190,7 @@ static void share_channel(void)
     for (unsigned i = 0; i < MODEL_ACTORS && model_current()->actors[i].run; i++) {
         model_private(&processes[i].map, offsetof(struct strait_segment_map, device));
         model_private(&processes[i].endpoints, sizeof(struct strait_endpoint *));
+        model_private(&processes[i].handles, sizeof(struct strait_handle *));
         model_private(&heaps[i], sizeof heaps[i]);
     }
 }
@@ -181,6 +201,7 @@ static void map_for(unsigned i, uint32_t lease)
 {
     processes[i].home = &home;
     processes[i].endpoints = NULL;
+    processes[i].handles = NULL;
     processes[i].map = (struct strait_segment_map){.base = segment,
                                                    .bytes = SEGMENT_BYTES,
                                                    .fd = 3,
@@ -194,43 +215,92 @@ static void map_for(unsigned i, uint32_t lease)
     memset(&heaps[i], 0, sizeof heaps[i]);
 }
 
-static void build_segment(void)
+static struct strait_object object_of(uint32_t kind)
 {
-    struct strait_object object = {.kind = STRAIT_KIND_CHANNEL, .offset = ARENA_OFF, .bytes = (size_t)8 * 4096};
+    return (struct strait_object){.kind = kind, .offset = ARENA_OFF, .bytes = (size_t)8 * 4096};
+}
+
+/* A segment whose only object lies where it will be built, and the processes of the first lives. */
+static void build_segment(const struct strait_object *object, const char *name, uint64_t bytes)
+{
     struct strait_entry *entry;
 
     memset(segment, 0, sizeof segment);
     map_for(outside, 0);
-    if (strait_channel_measure(&plan) < 0 || plan.bytes > object.bytes ||
-        LEASES_OFF + STRAIT_LEASES * sizeof(struct strait_lease_cell) > DIRECTORY_OFF)
+    if (bytes > object->bytes || LEASES_OFF + STRAIT_LEASES * sizeof(struct strait_lease_cell) > DIRECTORY_OFF)
         abort();
     entry = strait_segment_entry(&processes[outside].map, 0);
     *entry = (struct strait_entry){
-        .kind = object.kind, .offset = object.offset, .bytes = object.bytes, .name = WORLD_CHANNEL};
-    strait_channel_build(&processes[outside].map, &object, &plan);
-    entry->state = STRAIT_ENTRY_LIVE;
-    for (unsigned i = 0; i < MODEL_ACTORS; i++)
-        map_for(i, 0);
-    if (strait_channel_view(&processes[outside].map, &object, &view) < 0)
-        abort();
+        .state = STRAIT_ENTRY_LIVE, .kind = object->kind, .offset = object->offset, .bytes = object->bytes};
+    strcpy(entry->name, name);
+    for (unsigned i = 0; i < MODEL_ACTORS; i++) {
+        uint32_t lease = model_current()->actors[i].lease;
+        map_for(i, lease);
+        if (lease)
+            strait_segment_lease(&processes[i].map, lease)->state = STRAIT_LEASE_USED;
+    }
 }
 
 void world_setup(const struct strait_channel_plan *wanted)
 {
+    struct strait_object object = object_of(STRAIT_KIND_CHANNEL);
+
     plan = *wanted;
-    plan.rings = 1;
+    plan.rings = plan.rings ? plan.rings : 1;
     plan.max_attempts = plan.max_attempts ? plan.max_attempts : 3;
     plan.peek_window = plan.peek_window ? plan.peek_window : 1;
-    build_segment();
-    for (unsigned i = 0; i < MODEL_ACTORS; i++) {
-        uint32_t lease = model_current()->actors[i].lease;
-        if (!lease)
-            continue;
-        processes[i].map.lease = lease;
-        strait_segment_lease(&processes[i].map, lease)->state = STRAIT_LEASE_USED;
-    }
+    if (strait_channel_measure(&plan) < 0)
+        abort();
+    build_segment(&object, WORLD_CHANNEL, plan.bytes);
+    strait_channel_build(&processes[outside].map, &object, &plan);
+    if (strait_channel_view(&processes[outside].map, &object, &view) < 0)
+        abort();
     share_channel();
+    share_processes();
     label_channel();
+}
+
+/* ---- a region instead ---- */
+
+static void share_part(const struct strait_part *part)
+{
+    model_share(&part->lock->word, 16);
+    model_private(&part->lock->contended, 24);
+    model_share(&part->lock->sequence, 8);
+    for (unsigned i = 0; part->cells && i < LEASES_IN_PLAY; i++) {
+        model_share(&part->cells[i].count, 8);
+        model_label(&part->cells[i].count, 4, NULL, "cell%u", i);
+    }
+    model_share(part->data, part->bytes);
+    if (part->copy_bytes) {
+        model_share(part->data + part->copy_bytes, part->bytes);
+        model_label(part->data + part->copy_bytes, part->bytes, NULL, "copy1");
+    }
+    model_label(&part->lock->word, 4, NULL, "word");
+    model_label(&part->lock->draining, 4, NULL, "draining");
+    model_label(&part->lock->drained, 4, NULL, "drained");
+    model_label(&part->lock->sequence, 8, NULL, "sequence");
+    model_label(part->data, part->bytes, NULL, "copy0");
+}
+
+void world_setup_region(struct strait_region_plan *wanted)
+{
+    struct strait_object object = object_of(STRAIT_KIND_REGION);
+    struct strait_region_view region;
+
+    wanted->parts = 1;
+    if (strait_region_measure(wanted) < 0)
+        abort();
+    build_segment(&object, WORLD_REGION, wanted->object_bytes);
+    strait_region_build(&processes[outside].map, &object, wanted);
+    if (strait_region_view(&processes[outside].map, &object, &region) < 0 ||
+        strait_region_part(&region, 0, &world_part) < 0)
+        abort();
+    share_part(&world_part);
+    model_share(&region.shared->readers, 8);
+    share_processes();
+    for (unsigned i = 1; i < LEASES_IN_PLAY; i++)
+        model_label(&strait_segment_lease(&processes[outside].map, i)->state, 4, NULL, "lease%u.state", i);
 }
 
 /* ---- processes ---- */
@@ -245,6 +315,7 @@ struct strait_segment *world_process(void)
     s->map.lease = 0;
     s->map.admin = 0;
     s->endpoints = NULL;
+    s->handles = NULL;
     memset(&heaps[self], 0, sizeof heaps[self]);
     if (strait_admin_enter(&s->map, STRAIT_FOREVER) < 0)
         model_fail("no admin section");
@@ -297,26 +368,26 @@ void world_bury_all(void)
     strait_sweep(&processes[outside].map, STRAIT_FOREVER);
 }
 
-static void outside_ring(struct strait_ring **ring, struct strait_ring *checked, unsigned char **slots)
+static void outside_ring(unsigned i, struct strait_ring **ring, struct strait_ring *checked, unsigned char **slots)
 {
-    if (strait_channel_ring(&view, 0, ring, checked, slots) < 0)
+    if (strait_channel_ring(&view, i, ring, checked, slots) < 0)
         model_fail("the ring's numbers have changed");
 }
 
-void world_producer_end(struct strait_ring_end *end)
+void world_producer_end(unsigned i, struct strait_ring_end *end)
 {
     struct strait_ring *ring, checked;
     unsigned char *slots;
 
-    outside_ring(&ring, &checked, &slots);
+    outside_ring(i, &ring, &checked, &slots);
     strait_ring_join_producer(end, ring, &checked, slots, LEASES_IN_PLAY);
 }
 
-void world_consumer_end(struct strait_ring_end *end)
+void world_consumer_end(unsigned i, struct strait_ring_end *end)
 {
     struct strait_ring *ring, checked;
     unsigned char *slots;
 
-    outside_ring(&ring, &checked, &slots);
+    outside_ring(i, &ring, &checked, &slots);
     strait_ring_join_consumer(end, ring, &checked, slots, LEASES_IN_PLAY);
 }
