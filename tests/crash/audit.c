@@ -51,6 +51,11 @@ bool audit_alive(const struct audit *a, uint32_t lease)
     return fcntl(a->fd, F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK;
 }
 
+uint32_t audit_pid(const struct audit *a, uint32_t lease)
+{
+    return lease_cell(a, lease)->state == STRAIT_LEASE_USED ? lease_cell(a, lease)->pid : 0;
+}
+
 uint32_t audit_used(const struct audit *a)
 {
     uint32_t n = 0;

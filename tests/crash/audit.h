@@ -21,6 +21,8 @@ void audit_close(struct audit *a);
 
 /** Is the lease held by a living address space? */
 bool audit_alive(const struct audit *a, uint32_t lease);
+/** The process that a lease names, for people. */
+uint32_t audit_pid(const struct audit *a, uint32_t lease);
 /** Leases that are USED and dead. */
 uint32_t audit_dead(const struct audit *a);
 /** Leases that are USED. */

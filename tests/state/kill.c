@@ -2,7 +2,7 @@
 /**
  * Shared state, killed at every instruction: tests/crash has the engine, ops.c the operations.
  *
- *   kill [--quick] [--jobs N] [--only TEXT] [--table]
+ *   kill [--quick] [--jobs N] [--stride N] [--pair-stride N] [--two N] [--only TEXT] [--table] [--rows] [--json]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,36 +168,75 @@ static void build(void)
     }
 }
 
+struct flags {
+    struct explore_options explore;
+    bool table, rows, json;
+};
+
+static bool parse_number(const char *name, const char *value, struct explore_options *o)
+{
+    uint32_t *to = !strcmp(name, "--jobs")          ? &o->jobs
+                   : !strcmp(name, "--stride")      ? &o->stride
+                   : !strcmp(name, "--pair-stride") ? &o->pair_stride
+                   : !strcmp(name, "--two")         ? &o->two_most
+                                                    : NULL;
+
+    if (!to || !value)
+        return false;
+    *to = (uint32_t)strtoul(value, NULL, 10);
+    return true;
+}
+
+static int parse(int argc, char **argv, struct flags *f)
+{
+    f->explore = (struct explore_options){
+        .jobs = 2, .stride = 1, .pair_stride = 2, .two_most = 64, .kills = true, .schedules = true};
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(argv[i], "--quick"))
+            f->explore.stride = 12, f->explore.pair_stride = 24, f->explore.two_most = 4;
+        else if (!strcmp(argv[i], "--table"))
+            f->table = true;
+        else if (!strcmp(argv[i], "--rows"))
+            f->rows = true;
+        else if (!strcmp(argv[i], "--json"))
+            f->json = true;
+        else if (!strcmp(argv[i], "--only") && value)
+            f->explore.only = argv[++i];
+        else if (parse_number(argv[i], value, &f->explore))
+            i++;
+        else
+            return fprintf(stderr, "kill: unknown option %s\n", argv[i]), -1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    struct explore_options o = {
-        .jobs = 2, .stride = 1, .pair_stride = 2, .two_most = 64, .kills = true, .schedules = true};
-    bool table = false;
+    struct flags f = {.table = false};
 
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--quick"))
-            o.stride = 12, o.pair_stride = 24, o.two_most = 4;
-        else if (!strcmp(argv[i], "--table"))
-            table = true;
-        else if (!strcmp(argv[i], "--jobs") && i + 1 < argc)
-            o.jobs = (uint32_t)atoi(argv[++i]);
-        else if (!strcmp(argv[i], "--only") && i + 1 < argc)
-            o.only = argv[++i];
-        else
-            return fprintf(stderr, "kill: unknown option %s\n", argv[i]), 2;
-    }
+    if (parse(argc, argv, &f) < 0)
+        return 2;
+    build();
+    for (size_t i = 0; f.rows && i < operations_n; i++)
+        if (!scenes[i].pair)
+            printf("%s\n", scenes[i].row);
+    if (f.rows)
+        return 0;
     if (!step_supported()) {
         printf("SKIPPED: this machine's single-stepping is not known to the harness\n");
         return 77;
     }
-    build();
-    struct totals *t = explore(scenes, operations_n, &o);
+    struct totals *t = explore(scenes, operations_n, &f.explore);
     if (!t)
         return 1;
-    report_failures(stdout, scenes, t);
-    if (table)
+    report_failures(f.json ? stderr : stdout, scenes, t);
+    if (f.table)
         report_scenes(stdout, scenes, operations_n, t);
-    report_summary(stdout, t);
+    if (f.json)
+        report_json(stdout, scenes, operations_n, t);
+    else
+        report_summary(stdout, t);
     bool failed = explore_failed(t) != 0 || (t->points == 0 && t->schedules == 0);
     explore_free(t);
     return failed;
