@@ -32,6 +32,20 @@ static void visit(int i)
     strait_tx_close(tx);
 }
 
+/* They come and go, each with a sender of its own; the last one to leave ends it, and not the first one that is quick. */
+static int all_visitors(void)
+{
+    struct strait_hold *hold;
+    int failed;
+
+    join();
+    must(strait_channel_hold(segment, "events", &hold));
+    failed = in_parallel(3, visit);
+    strait_channel_unhold(hold);
+    strait_detach(segment);
+    return failed;
+}
+
 int main(void)
 {
     const struct strait_channel_options options = {.receivers = STRAIT_ONE};
@@ -45,7 +59,7 @@ int main(void)
     must(strait_rx_open(segment, "events", &options, &rx));
     visitors = fork();
     if (visitors == 0)
-        _exit(in_parallel(3, visit));
+        _exit(all_visitors());
     while (strait_recv(rx, &event, sizeof event, STRAIT_FOREVER) > 0)
         decide(&t, (enum event)event);
     waitpid(visitors, &status, 0);

@@ -129,6 +129,7 @@ static int report(void)
 
 int main(void)
 {
+    struct strait_hold *hold;
     struct strait_tx *tx;
     char name[32];
     int status, killed = 0, failed = 0;
@@ -136,6 +137,7 @@ int main(void)
     snprintf(name, sizeof name, "example-hybrid-%d", getpid());
     join(name);
     must(strait_tx_open(my.segment, "work", NULL, &tx));
+    must(strait_channel_hold(my.segment, "work", &hold)); /* the only worker so far may be the one that dies */
     for (int i = 0; i < WORKERS; i++)
         if (fork() == 0)
             work(name);
@@ -144,6 +146,7 @@ int main(void)
         must(strait_send(tx, &job, sizeof job, STRAIT_FOREVER));
     }
     must(strait_channel_shut(my.segment, "work")); /* workers drain the channel, then get -EPIPE */
+    strait_channel_unhold(hold);
     strait_tx_close(tx);
     while (wait(&status) > 0) {
         killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
