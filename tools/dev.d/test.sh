@@ -4,9 +4,9 @@
 # line that CI reads. A group is a meson suite of the gcc build; lint, clang, asan and tsan are more than that.
 
 # seconds that a group may take; in this order
-test_order=(unit layout headers process state async fetch shmctl bridge newcomer numa crash model fuzz lint clang asan tsan)
+test_order=(unit layout headers process state async wakes async-guest fetch shmctl bridge newcomer numa crash model fuzz lint clang asan tsan)
 declare -A test_seconds=(
-    [unit]=120 [layout]=60 [headers]=120 [process]=240 [state]=240 [async]=240 [fetch]=240 [shmctl]=120 [bridge]=120
+    [unit]=120 [layout]=60 [headers]=120 [process]=240 [state]=240 [async]=240 [wakes]=420 [async-guest]=300 [fetch]=240 [shmctl]=120 [bridge]=120
     [newcomer]=300 [numa]=240 [crash]=300 [model]=180 [fuzz]=300 [lint]=420 [clang]=240 [asan]=420 [tsan]=420
 )
 test_seconds_other=240   # a suite that is not in the list
@@ -164,7 +164,7 @@ test_table() {
 
 dev_test() {
     local groups group
-    packages_need run test lint
+    packages_need run test lint guest
     if ! build_variant gcc; then
         printf '0 passed, 1 failed, 0 skipped\n'
         exit 1
