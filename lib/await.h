@@ -33,6 +33,10 @@ struct strait_await_kind {
     bool look_often; /* some news comes without a bell */
 };
 
+/** Check and fill in a new await; strait_loop_start is next. 0 or -errno. */
+int strait_await_begin(struct strait_loop *loop, struct strait_await *await, const struct strait_await_kind *kind,
+                       void *handle, uint64_t deadline_ns);
+
 /* The loop's side of an op of kind STRAIT_OP_AWAIT: as a method's start and cancel. */
 int strait_await_start(struct strait_op *op);
 int strait_await_cancel(struct strait_op *op);
