@@ -30,6 +30,9 @@ int strait_region_open_part(struct strait_segment *segment, const char *name,
 /** Give a held lock back with its data as they were, suspect or poisoned. */
 void strait_region_restore(struct strait_region *region);
 
+/** -EPERM, with a sentence. */
+int strait_region_not_held(const struct strait_region *region);
+
 static inline bool strait_region_held(const struct strait_region *r)
 {
     return r->state == STRAIT_REGION_HELD || r->state == STRAIT_REGION_HELD_CAREFUL ||
