@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-#include "guard.h"
+#include "process.h"
 #include "sweep.h"
 #include "wait.h"
 
@@ -113,8 +113,7 @@ static int64_t enter(struct strait_await *a, const uint32_t **word)
     }
     a->at = NULL;
     a->counted = true; /* marked: what wakes us may be meant for the next one */
-    *word = ((struct strait_region *)a->handle)->word;
-    while (a->kind->mark(a, &a->ticket.seq) < 0) {
+    while (a->kind->mark(a, word, &a->ticket.seq) < 0) {
         r = a->kind->step(a);
         if (r != -EAGAIN)
             return r;

@@ -23,9 +23,9 @@ struct strait_await_kind {
     int64_t (*step)(struct strait_await *await); /* 0 or more: done; -EAGAIN: not yet; else the error */
     struct strait_await_place (*place)(const struct strait_await *await);
     struct strait_bell *(*bell)(const struct strait_await *await);
-    /* where there is no bell but a lock's word: mark it before the sleep (-EAGAIN: look again); a wake that was not used
-     * is the next one's */
-    int (*mark)(struct strait_await *await, uint32_t *seen);
+    /* where there is no bell but a word of a lock: which one, marked before the sleep (-EAGAIN: look again) */
+    int (*mark)(struct strait_await *await, const uint32_t **word, uint32_t *seen);
+    /* the op ends without it, and may have taken a wake that is the next one's */
     void (*pass_on)(struct strait_await *await);
     /* instead of all these, for what sleeps elsewhere: 0, or -errno and nothing was started */
     int (*start)(struct strait_await *await);

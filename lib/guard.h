@@ -27,6 +27,9 @@ int strait_region_open_part(struct strait_segment *segment, const char *name,
                             const struct strait_region_options *options, uint32_t parts, uint32_t index,
                             struct strait_region **region);
 
+/** Try to have the lock's word; in reader-writer mode the readers inside are still to be waited for. As strait_region_lock. */
+int strait_region_take(struct strait_region *region);
+
 /** Give a held lock back with its data as they were, suspect or poisoned. */
 void strait_region_restore(struct strait_region *region);
 

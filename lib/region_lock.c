@@ -156,7 +156,8 @@ static int may_lock(struct strait_region *r, uint64_t deadline_ns)
     return g->ranked && deadline_ns != STRAIT_NOW ? strait_rank_check(r) : 0;
 }
 
-static int lock_slow(struct strait_region *r, uint64_t deadline_ns, bool heal)
+/* The lock's word is ours; in reader-writer mode, readers may still be inside. */
+static int take(struct strait_region *r, uint64_t deadline_ns, bool heal)
 {
     struct strait_guard *g = r->guard;
     struct locking l = {g, 0, heal};
@@ -175,12 +176,26 @@ static int lock_slow(struct strait_region *r, uint64_t deadline_ns, bool heal)
     g->had = had;
     if (g->ranked)
         strait_rank_push(r);
-    e = g->part.cells ? drain(&l, deadline_ns) : 0;
-    if (e < 0) {
-        strait_region_restore(r);
-        return e;
-    }
     return had ? 1 : 0;
+}
+
+static int lock_slow(struct strait_region *r, uint64_t deadline_ns, bool heal)
+{
+    struct locking l = {r->guard, 0, heal};
+    int e, had = take(r, deadline_ns, heal);
+
+    if (had < 0 || r->guard->part.cells == NULL)
+        return had;
+    e = drain(&l, deadline_ns);
+    if (e == 0)
+        return had;
+    strait_region_restore(r);
+    return e;
+}
+
+int strait_region_take(struct strait_region *r)
+{
+    return take(r, STRAIT_NOW, false);
 }
 
 int strait_region_lock_slow(struct strait_region *r, uint64_t deadline_ns)

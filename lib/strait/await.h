@@ -83,11 +83,16 @@ STRAIT_API int strait_await_answer(struct strait_loop *loop, struct strait_await
                                    uint64_t deadline_ns);
 
 /**
- * strait_region_lock: res = 0, or 1 an owner died inside. Not for reader-writer regions (-EOPNOTSUPP when started); the
- * order of locks is not checked, as with every try.
+ * strait_region_lock: res = 0, or 1 an owner died inside. In reader-writer mode as the writer: once it is next, new readers
+ * wait, and it waits for those inside. The order of locks is not checked, as with every try. The handle is not to be used
+ * until done: to have it twice is -EDEADLK.
  */
 STRAIT_API int strait_await_lock(struct strait_loop *loop, struct strait_await *await, struct strait_region *region,
                                  uint64_t deadline_ns);
+
+/** strait_region_read_lock: res = 0, or 1 a writer died inside; -EOPNOTSUPP not a reader-writer region. */
+STRAIT_API int strait_await_read_lock(struct strait_loop *loop, struct strait_await *await,
+                                      struct strait_region *region, uint64_t deadline_ns);
 
 /**
  * A future's value into *value: res = 0, or -ENODATA somebody took it. The future stays the caller's to detach. While this
