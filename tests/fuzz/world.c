@@ -14,7 +14,7 @@
 
 #define GUARD    (UINT64_C(1) << 30)
 #define TRAPS    8
-#define PAUSE_NS 10000 /* dear, or a wait that only spins takes long */
+#define PAUSE_NS 1000000 /* dear, or a wait that only spins (a lie can make a channel busy) takes thousands of them */
 
 const char *const world_names[WORLD_CHANNELS] = {"many", "drop", "sole", "lanes"};
 bool world_alive[STRAIT_LEASES];
@@ -25,7 +25,9 @@ static unsigned char *watched;
 static size_t watched_bytes;
 unsigned char *world_segment;
 static struct strait_segment_map shape_of;
-static uint64_t accesses, allowed;
+static uint64_t accesses; /* so far, of this input */
+static uint64_t allowed;  /* more of them is a hang */
+static uint64_t event;    /* the access at which a trap springs, or patience ends */
 bool world_unlinked;
 static uint64_t focus, focus_bytes; /* 0 = everything */
 
@@ -85,8 +87,6 @@ static struct trap {
     uint64_t value;
     uint8_t how;
 } traps[TRAPS];
-
-static uint64_t next_trap = UINT64_MAX;
 
 /* ---- segment ---- */
 
@@ -162,24 +162,18 @@ void world_keep(const struct strait_segment_map *map)
 static void begin(void)
 {
     memset(traps, 0, sizeof traps);
-    next_trap = UINT64_MAX;
     accesses = 0;
+    world_patience(UINT64_MAX);
     world_unlinked = false;
     world_now_ns = 1000000000;
 }
 
-/* Everything but the cells of the leases that no input reaches. */
 void world_reset(void)
 {
-    size_t reached = STRAIT_PAGE + WORLD_LEASES * sizeof(struct strait_lease_cell);
-
-    if (focus_bytes) {
+    if (focus_bytes)
         memcpy(world_segment + focus, kept + focus, focus_bytes);
-    } else {
-        memcpy(world_segment, kept, reached);
-        memcpy(world_segment + shape_of.directory_off, kept + shape_of.directory_off,
-               WORLD_BYTES - shape_of.directory_off);
-    }
+    else
+        memcpy(world_segment, kept, WORLD_BYTES);
     memset(world_alive, 0, sizeof world_alive);
     begin();
 }
@@ -266,12 +260,12 @@ void world_poke(struct input *in)
     *word = changed(*word, how, takes_value(how) ? input_u64(in) : 0);
 }
 
-static void find_next_trap(void)
+static void find_next_event(void)
 {
-    next_trap = UINT64_MAX;
+    event = allowed == UINT64_MAX ? UINT64_MAX : allowed + 1;
     for (int i = 0; i < TRAPS; i++)
-        if (traps[i].at && traps[i].at < next_trap)
-            next_trap = traps[i].at;
+        if (traps[i].at && traps[i].at < event)
+            event = traps[i].at;
 }
 
 void world_trap(struct input *in)
@@ -287,44 +281,54 @@ void world_trap(struct input *in)
         traps[i] = (struct trap){accesses + 1 + after, word, value, how};
         break;
     }
-    find_next_trap();
+    find_next_event();
 }
 
-static void spring(void)
+static void happen(void)
 {
+    MUST(accesses <= allowed);
     for (int i = 0; i < TRAPS; i++) {
         if (traps[i].at == 0 || traps[i].at > accesses)
             continue;
         *traps[i].word = changed(*traps[i].word, traps[i].how, traps[i].value);
         traps[i].at = 0;
     }
-    find_next_trap();
+    find_next_event();
 }
 
 void world_patience(uint64_t more)
 {
     allowed = more > UINT64_MAX - accesses ? UINT64_MAX : accesses + more;
+    find_next_event();
 }
 
 /* ---- every access of the library comes by here ---- */
 
-void world_access(const volatile void *p, size_t bytes)
+/* Not in the segment: private words (the admin mutex) live far away; what lies in a guard is out of the segment. */
+static void elsewhere(uint64_t off)
+{
+    MUST(off + GUARD >= watched_bytes + 2 * GUARD);
+}
+
+static inline void touch(const volatile void *p, size_t bytes)
 {
     uint64_t off = (uint64_t)((const volatile unsigned char *)p - watched);
 
-    accesses++;
-    MUST(accesses <= allowed);
-    /* private words (the admin mutex) live far away; what lies in a guard is out of the segment */
-    if (off + GUARD < watched_bytes + 2 * GUARD)
-        MUST(off <= watched_bytes && bytes <= watched_bytes - off);
-    if (accesses >= next_trap)
-        spring();
+    if (off > watched_bytes || bytes > watched_bytes - off)
+        elsewhere(off);
+    if (++accesses >= event)
+        happen();
+}
+
+void world_access(const volatile void *p, size_t bytes)
+{
+    touch(p, bytes);
 }
 
 uint64_t strait_model_load(const volatile void *p, unsigned bytes, int order)
 {
     (void)order;
-    world_access(p, bytes);
+    touch(p, bytes);
     switch (bytes) {
     case 2:
         return *(const volatile uint16_t *)p;
@@ -353,7 +357,7 @@ static void put(volatile void *p, unsigned bytes, uint64_t v)
 void strait_model_store(volatile void *p, unsigned bytes, uint64_t v, int order)
 {
     (void)order;
-    world_access(p, bytes);
+    touch(p, bytes);
     put(p, bytes, v);
 }
 
@@ -394,13 +398,13 @@ void strait_model_membarrier(void)
 
 void strait_model_read(void *to, const void *from, size_t bytes)
 {
-    world_access(from, bytes);
+    touch(from, bytes);
     memcpy(to, from, bytes);
 }
 
 void strait_model_write(void *to, const void *from, size_t bytes)
 {
-    world_access(to, bytes);
+    touch(to, bytes);
     memcpy(to, from, bytes);
 }
 

@@ -34,9 +34,9 @@ void world_watch(unsigned char *base, size_t bytes);
 
 /* ---- the segment ---- */
 
-#define WORLD_BYTES  (42 * 4096) /* header, 512 leases, directory, eight pages of objects */
+#define WORLD_BYTES  (14 * 4096) /* header, leases (seam.h), directory, eight pages of objects */
 #define WORLD_DIR    12
-#define WORLD_LEASES 8 /* cells that an input can reach */
+#define WORLD_LEASES 8 /* cells that an input can change */
 
 /** Lay the segment out, once. Then add objects, then world_keep: what world_reset brings back. */
 void world_build(struct strait_segment_map *map);
