@@ -27,5 +27,6 @@ int main(void)
     killed = in_parallel(4, count);
     must(strait_counter_read(requests, &sum));
     printf("%d killed, %lld requests\n", killed, (long long)sum);
+    strait_counter_close(requests);
     return leave(killed != 1 || sum != 400000);
 }

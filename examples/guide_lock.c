@@ -45,9 +45,14 @@ int main(void)
     killed = in_parallel(4, book);
     s = strait_region_data(region);
     must(r = strait_region_lock(region, STRAIT_FOREVER));
-    if (r == 1)
+    if (r == 1) {
         s->here = s->in - s->out;
+        must(strait_region_heal(region));
+    }
     printf("%d killed; in %lld, out %lld, here %lld\n", killed, (long long)s->in, (long long)s->out,
            (long long)s->here);
-    return leave(killed != 1 || s->here != s->in - s->out || s->in != 2 * (3 * 1000 + 501));
+    killed = killed != 1 || s->here != s->in - s->out || s->in != 2 * (3 * 1000 + 501);
+    must(strait_region_unlock(region));
+    strait_region_close(region);
+    return leave(killed);
 }

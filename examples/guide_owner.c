@@ -63,6 +63,7 @@ int main(void)
     while (strait_recv(rx, &event, sizeof event, STRAIT_FOREVER) > 0)
         decide(&t, (enum event)event);
     waitpid(visitors, &status, 0);
+    strait_rx_close(rx);
     printf("%u passed, %u refused\n", t.passed, t.refused);
     return leave(status != 0 || t.passed + t.refused != 6000);
 }

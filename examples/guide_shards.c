@@ -46,5 +46,6 @@ int main(void)
                (unsigned long long)figures.contended);
         sum += here;
     }
+    strait_shards_close(shards);
     return leave(failed || sum != 40000);
 }
