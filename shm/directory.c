@@ -63,61 +63,132 @@ int strait_directory_find(const struct strait_segment_map *map, const char *name
 
 /* ---- space ---- */
 
-/* The first object that overlaps [from, from + bytes), by entry, or -ENOENT. */
-static int overlap(const struct strait_segment_map *map, uint64_t from, uint64_t bytes,
-                   struct strait_object *in_the_way)
+/* A walk over the gaps between objects, by address. The directory is in no order, and shm/ has no heap: each look over it
+ * keeps the WINDOW objects that come next. One look for each object in the way would cost minutes under the admin lock
+ * where there are tens of thousands of them. */
+#define WINDOW 512
+
+struct extent {
+    uint64_t offset, end;
+};
+
+struct gaps {
+    const struct strait_segment_map *map;
+    uint64_t at;   /* what lies before is done */
+    uint32_t n, i; /* of the window; the objects before i are done */
+    uint32_t looks;
+    bool last; /* nothing follows the window */
+    struct extent window[WINDOW];
+};
+
+static void swap(struct extent *a, struct extent *b)
 {
-    for (uint32_t i = 0; i < map->directory_max; i++)
-        if (strait_directory_at(map, i, in_the_way) == 0 && in_the_way->offset < from + bytes &&
-            from < in_the_way->offset + in_the_way->bytes)
-            return 0;
-    return -ENOENT;
+    struct extent c = *a;
+    *a = *b;
+    *b = c;
 }
 
-/* First fit: step over whatever lies in the way. */
-static int find_room(const struct strait_segment_map *map, uint64_t bytes, uint64_t *offset)
+/* window[0..n) is a heap, the farthest object on top, but for window[i]. */
+static void sink(struct extent *window, uint32_t n, uint32_t i)
 {
-    uint64_t from = map->arena_off;
+    for (uint32_t child = 2 * i + 1; child < n; i = child, child = 2 * i + 1) {
+        if (child + 1 < n && window[child + 1].offset > window[child].offset)
+            child++;
+        if (window[i].offset >= window[child].offset)
+            return;
+        swap(&window[i], &window[child]);
+    }
+}
+
+static void keep(struct gaps *g, struct extent e)
+{
+    if (g->n < WINDOW) {
+        uint32_t i = g->n++;
+        for (g->window[i] = e; i && g->window[(i - 1) / 2].offset < g->window[i].offset; i = (i - 1) / 2)
+            swap(&g->window[i], &g->window[(i - 1) / 2]);
+        return;
+    }
+    g->last = false;
+    if (e.offset >= g->window[0].offset)
+        return;
+    g->window[0] = e;
+    sink(g->window, g->n, 0);
+}
+
+/* One look over the directory: the objects that end behind g->at, the nearest first. */
+static void look(struct gaps *g)
+{
     struct strait_object o;
 
-    while (from <= map->bytes && bytes <= map->bytes - from) {
-        if (overlap(map, from, bytes, &o) < 0) {
+    g->n = g->i = 0;
+    g->last = true;
+    for (uint32_t i = 0; i < g->map->directory_max; i++)
+        if (strait_directory_at(g->map, i, &o) == 0 && o.offset + o.bytes > g->at)
+            keep(g, (struct extent){o.offset, o.offset + o.bytes});
+    for (uint32_t n = g->n; n > 1; n--) {
+        swap(&g->window[0], &g->window[n - 1]);
+        sink(g->window, n - 1, 0);
+    }
+    /* a full window is used up by each look, unless a peer moves entries while we walk */
+    if (++g->looks > g->map->directory_max / WINDOW + 1)
+        g->last = true;
+}
+
+static void gaps_begin(struct gaps *g, const struct strait_segment_map *map)
+{
+    g->map = map;
+    g->at = map->arena_off;
+    g->looks = 0;
+    look(g);
+}
+
+/* The next gap, [from, to): false when there is none left. */
+static bool gaps_next(struct gaps *g, uint64_t *from, uint64_t *to)
+{
+    for (;;) {
+        *from = g->at;
+        while (g->i < g->n) {
+            struct extent e = g->window[g->i++];
+            g->at = e.end > g->at ? e.end : g->at;
+            if (e.offset > *from) {
+                *to = e.offset;
+                return true;
+            }
+            *from = g->at;
+        }
+        if (g->last)
+            break;
+        look(g);
+    }
+    *to = g->at = g->map->bytes;
+    return *from < *to;
+}
+
+/* First fit. */
+static int find_room(const struct strait_segment_map *map, uint64_t bytes, uint64_t *offset)
+{
+    struct gaps gaps;
+    uint64_t from, to;
+
+    gaps_begin(&gaps, map);
+    while (gaps_next(&gaps, &from, &to))
+        if (to - from >= bytes) {
             *offset = from;
             return 0;
         }
-        from = o.offset + o.bytes;
-    }
     return -ENOSPC;
-}
-
-/* Where the first object behind `from` begins, or the segment ends. */
-static uint64_t next_object(const struct strait_segment_map *map, uint64_t from)
-{
-    uint64_t next = map->bytes;
-    struct strait_object o;
-
-    for (uint32_t i = 0; i < map->directory_max; i++)
-        if (strait_directory_at(map, i, &o) == 0 && o.offset >= from && o.offset < next)
-            next = o.offset;
-    return next;
 }
 
 void strait_directory_space(const struct strait_segment_map *map, uint64_t *free_bytes, uint64_t *longest)
 {
-    uint64_t at = map->arena_off;
-    struct strait_object o;
+    struct gaps gaps;
+    uint64_t from, to;
 
     *free_bytes = *longest = 0;
-    while (at < map->bytes) {
-        uint64_t end;
-        if (overlap(map, at, STRAIT_PAGE, &o) == 0) {
-            at = o.offset + o.bytes;
-            continue;
-        }
-        end = next_object(map, at);
-        *free_bytes += end - at;
-        *longest = end - at > *longest ? end - at : *longest;
-        at = end;
+    gaps_begin(&gaps, map);
+    while (gaps_next(&gaps, &from, &to)) {
+        *free_bytes += to - from;
+        *longest = to - from > *longest ? to - from : *longest;
     }
 }
 

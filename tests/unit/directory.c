@@ -214,6 +214,63 @@ static void a_name_without_an_end_is_compared_within_its_field(UNUSED_STATE)
     CHECK_IS(strait_directory_find(&map, "x", STRAIT_KIND_CHANNEL, &seen), -ENOENT);
 }
 
+/* ---- more objects than one look over the directory keeps ---- */
+
+#define MANY 1400
+
+/* MANY entries at once, of one page each, in an order that has nothing to do with where they lie; every hundredth page is
+ * left free, and from page 1210 on three in a row. */
+static void scatter(struct strait_segment_map *big)
+{
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t at = (uint32_t)(UINT64_C(7919) * (i + 1) % MANY); /* each once: 7919 is prime */
+        struct strait_entry *entry = strait_segment_entry(big, i);
+        if (at % 100 == 0 || (at > 1210 && at < 1213))
+            continue;
+        entry->kind = STRAIT_KIND_CHANNEL;
+        entry->offset = big->arena_off + at * UINT64_C(4096);
+        entry->bytes = STRAIT_PAGE;
+        entry->state = STRAIT_ENTRY_LIVE;
+        entry->name[0] = 'x';
+    }
+}
+
+static void objects_in_any_order_leave_the_same_room(UNUSED_STATE)
+{
+    struct strait_segment_shape shape = {.directory_max = MANY, .mode = 0600, .bytes = 6 << 20};
+    struct strait_segment_map big;
+    struct strait_object o;
+    uint64_t bytes, longest;
+
+    CHECK_IS(strait_segment_build(&big, place_path("strait.big"), &shape), 0);
+    CHECK_IS(strait_lease_take(&big), 1);
+    scatter(&big);
+    uint64_t behind = big.bytes - big.arena_off - MANY * UINT64_C(4096);
+    strait_directory_space(&big, &bytes, &longest);
+    CHECK_IS(bytes, behind + (MANY / 100 + 2) * UINT64_C(4096));
+    CHECK_IS(longest, behind);
+    /* first fit: one page at the first hole, two at the only place that has them before the end */
+    CHECK_IS(strait_directory_prepare(&big, "one", STRAIT_KIND_CHANNEL, 1, -1, &o), 0);
+    CHECK_IS(o.offset, big.arena_off);
+    CHECK_IS(strait_directory_prepare(&big, "two", STRAIT_KIND_CHANNEL, 2 * STRAIT_PAGE, -1, &o), 0);
+    CHECK_IS(o.offset, big.arena_off + 1211 * UINT64_C(4096));
+    CHECK_IS(strait_directory_prepare(&big, "three", STRAIT_KIND_CHANNEL, 3 * STRAIT_PAGE, -1, &o), 0);
+    CHECK_IS(o.offset, big.arena_off + MANY * UINT64_C(4096));
+    strait_segment_close(&big);
+}
+
+/* Lies that lie over each other: room is what none of them covers. */
+static void objects_that_overlap_take_their_room_once(UNUSED_STATE)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        struct strait_entry *entry = strait_segment_entry(&map, i);
+        entry->offset = map.arena_off + (3 - i) * UINT64_C(4096);
+        entry->bytes = (4 + i) * UINT64_C(4096); /* 3..6, 2..6, 1..6, 0..6: the first ends behind all of them */
+        entry->state = STRAIT_ENTRY_LIVE;
+    }
+    room(9, 9);
+}
+
 int main(void)
 {
 #define HERE(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -231,6 +288,8 @@ int main(void)
         HERE(unlinking_checks_the_kind),
         HERE(an_entry_that_points_outside_is_eproto),
         HERE(a_name_without_an_end_is_compared_within_its_field),
+        TEST_PLACE(objects_in_any_order_leave_the_same_room),
+        HERE(objects_that_overlap_take_their_room_once),
     };
     return RUN(tests);
 }
