@@ -108,6 +108,17 @@ static void subject_spawn(void)
     stay();
 }
 
+/* The child has not left the parent's address space yet, and could store into the segment. */
+static void subject_vfork(void)
+{
+    attach(STRAIT_OPEN_OR_CREATE);
+    if (vfork() == 0) {
+        facts[2] = 1;
+        linger();
+    }
+    stay();
+}
+
 static int use(struct strait_segment *segment)
 {
     struct strait_tx *tx;
@@ -340,6 +351,18 @@ static void case_exec(void)
     end(pid, &a);
 }
 
+static void case_vfork(void)
+{
+    struct audit a;
+    pid_t pid = begin("vfork without exec: two processes, one address space", subject_vfork, &a);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    check(audit_alive(&a, 1), "the lease is free while its address space lives");
+    kill((pid_t)CHILD, SIGKILL);
+    check(freed(&a, LONG_NS), "the lease outlives its address space");
+    end(pid, &a);
+}
+
 static void case_dump(void)
 {
     struct audit a;
@@ -403,6 +426,8 @@ int main(void)
     case_zombie();
     told();
     case_exec();
+    told();
+    case_vfork();
     told();
     case_dump();
     told();

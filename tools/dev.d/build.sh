@@ -14,6 +14,7 @@ build_options() { # VARIANT: compiler, then meson's options, a line each
     gcc) printf '%s\n' "${CC:-gcc}" ;;
     clang) printf '%s\n' clang ;;
     asan) printf '%s\n' gcc -Db_sanitize=address,undefined -Dbench=disabled ;;
+    coverage) printf '%s\n' gcc -Db_coverage=true -Doptimization=0 -Dbench=disabled ;;
     # clang's runtime is not linked into shared libraries, hence b_lundef
     tsan) printf '%s\n' clang -Db_sanitize=thread -Db_lundef=false -Dbench=disabled ;;
     esac
