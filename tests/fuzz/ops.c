@@ -7,6 +7,7 @@
 #include "admin.h"
 #include "endpoint.h"
 #include "lease.h"
+#include "strait/batch.h"
 #include "strait/reply.h"
 #include "sweep.h"
 #include "world.h"
@@ -71,7 +72,10 @@ static void do_send(struct seat *s, uint8_t how, uint64_t deadline_ns)
         strait_send_tagged(s->tx, how, text, how >> 2, deadline_ns);
         break;
     case 2:
-        strait_send_many(s->tx, out, 3, deadline_ns);
+        if (how & 64)
+            strait_send_array(s->tx, how, text, how >> 3 & 31, 4, deadline_ns);
+        else
+            strait_send_many(s->tx, out, 3, deadline_ns);
         break;
     case 3:
     case 4:
@@ -119,8 +123,11 @@ static void do_receive(struct seat *s, uint8_t how, uint64_t deadline_ns)
         MUST(n <= (int64_t)room);
         break;
     case 2:
-        n = strait_recv_many(s->rx, in, 2, deadline_ns);
-        MUST(n <= 2);
+        if (how & 64)
+            n = strait_recv_array(s->rx, text, how >> 3 & 31, 4, deadline_ns);
+        else
+            n = strait_recv_many(s->rx, in, 2, deadline_ns);
+        MUST(n <= 4);
         break;
     case 3:
     case 4:
