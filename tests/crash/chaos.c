@@ -3,7 +3,7 @@
  * Chaos: processes on shared channels of all kinds are killed, stopped and continued several times a second, restarted,
  * and what they sent and received is judged. In rounds, so that the books stay small.
  *
- *   chaos [--seconds N] [--seed N]
+ *   chaos [--seconds N] [--seconds-of ENVIRONMENT-VARIABLE] [--seed N]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -381,6 +381,8 @@ int main(int argc, char **argv)
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--seconds"))
             seconds = strtoull(argv[i + 1], NULL, 0);
+        else if (!strcmp(argv[i], "--seconds-of") && getenv(argv[i + 1]))
+            seconds = strtoull(getenv(argv[i + 1]), NULL, 0);
         else if (!strcmp(argv[i], "--seed"))
             state_of_chance = strtoull(argv[i + 1], NULL, 0) | 1;
     }
