@@ -2,6 +2,7 @@
 #include "strait/bell.h"
 
 #include "futex.h"
+#include "probe.h"
 
 #define MODE_GENERATION UINT32_C(4)
 #define EPOCH_ONE       (UINT64_C(1) << 32)
@@ -57,6 +58,7 @@ void strait_bell_enter(struct strait_bell *bell, struct strait_bell_ticket *tick
 int strait_bell_sleep(struct strait_bell *bell, const struct strait_bell_ticket *ticket, uint64_t until_ns)
 {
     strait_add64_relaxed(&bell->sleeps, 1);
+    STRAIT_PROBE2(sleep, bell, until_ns);
     return strait_futex_wait(&bell->seq, ticket->seq, until_ns);
 }
 
@@ -94,6 +96,7 @@ void strait_bell_wake(struct strait_bell *bell, uint32_t n)
         /* seq_cst [B14] alone: marked before they are woken, or a sleeper could leave before its mark came, and the mark
          * would stick to the next one */
     } while (!strait_cas64(&bell->sleepers, &seen, seen + asleep * WOKEN_ONE));
+    STRAIT_PROBE2(wake, bell, asleep);
     wake(bell, asleep);
 }
 

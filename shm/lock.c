@@ -5,6 +5,7 @@
 
 #include "futex.h"
 #include "lease.h"
+#include "probe.h"
 
 static bool takeable(uint32_t word)
 {
@@ -167,6 +168,7 @@ bool strait_lock_sweep(const struct strait_part *part, uint32_t dead, uint32_t m
         if (!strait_cas32(&lock->word, &seen, to))
             continue;
         strait_add64_relaxed(&lock->deaths, 1);
+        STRAIT_PROBE2(owner_died, lock, dead);
         strait_futex_wake(&lock->word, UINT32_MAX);
         return true;
     }

@@ -3,6 +3,8 @@
  * paid for with a counterexample. */
 #include "ring.h"
 
+#include "probe.h"
+
 /* A hint is worth a proof only after this many fruitless steps, and is refreshed every so many messages. */
 #define HINT_STEPS     16
 #define PATIENCE_SLOTS 4096 /* a try of a ring deeper than this takes no longer */
@@ -108,6 +110,8 @@ int strait_ring_claim_slow(struct strait_ring_end *end, struct strait_place *pla
 {
     for (uint32_t step = 0; step < patience(end); step++) {
         int r = claim_step(end, place);
+        if (r == -EAGAIN)
+            STRAIT_PROBE1(claim_full, end->ring);
         if (r != 0)
             return r > 0 ? 0 : r;
         if (step == HINT_STEPS)
@@ -363,6 +367,7 @@ void strait_ring_sweep(const struct strait_ring_end *end, uint32_t dead, uint32_
                 uint64_t to =
                     strait_slot_word(word, STRAIT_SLOT_RETURNED, 0) | ((uint64_t)attempts << STRAIT_ATTEMPTS_SHIFT);
                 swept->returned += repair(slot, word, to);
+                STRAIT_PROBE2(redelivery, slot, attempts);
             }
         }
     }

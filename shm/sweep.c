@@ -8,6 +8,7 @@
 #include "counter.h"
 #include "directory.h"
 #include "lease.h"
+#include "probe.h"
 #include "region.h"
 #include "reply.h"
 
@@ -129,6 +130,7 @@ int strait_sweep_admin(struct strait_segment_map *map)
         introduce(map, dead, &what);
         strait_sweep_objects(map, dead, &what);
         strait_lease_buried(map, dead);
+        STRAIT_PROBE2(sweep, dead, what.pid);
         if (strait_swept_hook)
             strait_swept_hook(map, &what);
         strait_add64_relaxed(&h->sweeps, 1);

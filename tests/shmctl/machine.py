@@ -3,6 +3,7 @@
 """shmctl doctor, check, exporter, errors, numa; help, completion and manual of all subcommands."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from common import SHMCTL, Place, run, run_json, until
+from common import BUILD, SHMCTL, Place, run, run_json, until
 
 HAND = "tests/shmctl/shmctl-hand"
 
@@ -113,6 +114,20 @@ class Machine(Place):
             done = run(command, "bad")
             self.assertEqual(done.returncode, 3, (command, done.stderr))
             self.assertIn("not a", done.stderr)
+
+
+class Probes(unittest.TestCase):
+    PROBES = {"claim_full", "sleep", "wake", "sweep", "owner_died", "redelivery"}
+
+    def test_the_library_has_them(self):
+        notes = subprocess.run(["readelf", "-n", os.path.join(BUILD, "lib/libstrait.so")], capture_output=True, text=True)
+        self.assertEqual(notes.returncode, 0, notes.stderr)
+        if "stapsdt" not in notes.stdout:
+            self.assertFalse(os.path.exists("/usr/include/sys/sdt.h") or os.path.exists(
+                "/usr/include/x86_64-linux-gnu/sys/sdt.h"), "sys/sdt.h is here, and no probe was built")
+            self.skipTest("SKIPPED: built without sys/sdt.h")
+        names = re.findall(r"Provider: strait\n\s+Name: (\w+)", notes.stdout)
+        self.assertEqual(set(names), self.PROBES)
 
 
 class Help(unittest.TestCase):
