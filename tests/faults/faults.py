@@ -24,7 +24,7 @@ FAULTS = [
     ("object: overlaps swept over and over", "shm/sweep.c", "object.bytes <= left", "object.bytes <= map->bytes", "hostile"),
     ("send: any length", "lib/strait/channel.h",
      "if (STRAIT_UNLIKELY(bytes > tx->slot_bytes) || ", "if (", "send"),
-    ("commit: any length", "lib/sender.c", "if (bytes > claim->size)", "if (claim->size == 0)", "send"),
+    ("commit: any length", "lib/strait/channel.h", "STRAIT_UNLIKELY(bytes > claim->size))", "STRAIT_UNLIKELY(claim->size == 0))", "send"),
     ("recv: any length of the peer's", "lib/strait/channel.h",
      "bytes > size || bytes > rx->slot_bytes ||", "bytes > size ||", "hostile"),
     ("peek: any length of the peer's", "lib/receiver.c",
@@ -117,7 +117,7 @@ FAULTS = [
     ("supervisor: the dead are not reaped", "lib/supervisor.c", "    if (!reap(c, WNOHANG) && c->pid)\n        watch(c);", "    watch(c);",
      "pool"),
     # ---- shared state ----
-    ("region: unhealed data are given back as sound", "lib/region.c", "r->state == STRAIT_REGION_SUSPECT ? STRAIT_LOCK_POISONED : 0",
+    ("region: unhealed data are given back as sound", "lib/region_lock.c", "r->state == STRAIT_REGION_SUSPECT ? STRAIT_LOCK_POISONED : 0",
      "0", "region"),
     ("counter: a cell is two handles'", "shm/counter.c", "        strait_store32_release(&c->lease, v->map->lease); /* release [N5]",
      "        /* release [N5]", "counter"),
