@@ -133,7 +133,7 @@ static bool strait_is_loopback(const char *host)
 /* One entry of no_proxy: a host and all below it, perhaps with a port; a v6 address, in [] or not. */
 static bool strait_proxy_spares(const char *entry, size_t n, const struct strait_url *url)
 {
-    const char *colon = memrchr(entry, ':', n), *bracket = *entry == '[' ? memchr(entry, ']', n) : NULL;
+    const char *bracket = *entry == '[' ? memchr(entry, ']', n) : NULL, *colon = memrchr(entry, ':', n);
     size_t host = strlen(url->host);
 
     if (n == 1 && *entry == '*')
