@@ -100,8 +100,6 @@ FAULTS = [
     ("lanes: a receiver takes one only", "shm/channel.c", "            last = view->rings - 1;", "            last = 0;", "endpoint"),
     ("lanes: many producers in each", "shm/channel.c",
      "if (p->flags & STRAIT_CHANNEL_LANES) /* each ring has a sender of its own */", "if (p->flags == UINT32_MAX)", "endpoint"),
-    ("lanes: the sweep sees the first only", "shm/channel.c", "        sweep_roles(end.ring, dead);",
-     "        if (i == 0)\n            sweep_roles(end.ring, dead);", "endpoint"),
     # ---- pools, supervisors ----
     ("pool: a worker holds more than it works on", "lib/pool.c", ".peek_window = 1,", ".peek_window = 8,", "pool"),
     ("pool: a handler's error is no error", "lib/pool.c", "(result < 0 ? STRAIT_MSG_ERROR : 0)", "0", "pool"),

@@ -382,7 +382,7 @@ MODEL(wsh, "channel many S/1R, shut, weak", MODEL_WEAK, 2, 0, 2, shut_many, S(1,
 MODEL(l21, "lanes 2S/1R", MODEL_SC, 3, 0, 0, lanes_one, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE))
 MODEL(l21f, "lanes 2S/1R, full", MODEL_SC, 2, 0, 0, lanes_full, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE))
 MODEL(l21d, "lanes 2S/1R, death", MODEL_SC, 2, 1, 0, lanes_one, S(1, MORTAL), S(2, MORTAL), R(1, 3, MORTAL))
-MODEL(l21r, "lanes 2S/1R, successor", MODEL_SC, 2, 1, 0, lanes_one, S(1, REBORN), S(2, SAFE), R(1, 3, SAFE))
+MODEL(l21r, "lanes 2S/1R, successor", MODEL_SC, 2, 1, 0, lanes_one, S(1, SAFE), S(2, REBORN), R(1, 3, SAFE))
 MODEL(l22, "lanes 2S/2R", MODEL_SC, 2, 0, 0, lanes_many, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE), R(2, 4, SAFE))
 MODEL(lo, "lanes 2S/1R open, close", MODEL_SC, 2, 0, 0, lanes_open, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE))
 MODEL(wl, "lanes 2S/1R, weak", MODEL_WEAK, 2, 0, 1, lanes_one, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE))
