@@ -12,6 +12,10 @@
 
 #include "mutex.h"
 
+#ifndef SYS_futex_waitv /* musl 1.2.3 does not know it; the number is the same on every machine */
+#define SYS_futex_waitv 449
+#endif
+
 #define WORDS       127 /* FUTEX_WAITV_MAX less the helper's own word */
 #define PULSE_NS    UINT64_C(100000000)
 #define STACK_BYTES (64 * 1024)

@@ -7,10 +7,10 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "landing.h"
+#include "statx.h"
 
 void strait_fetch_file_end(struct strait_transfer *t)
 {

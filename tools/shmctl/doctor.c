@@ -136,8 +136,13 @@ static void look_at_seccomp(struct doctor *d)
     find(d, FINE, "seccomp", "", "%s", mode == 2 ? "a filter is active" : "no filter");
 }
 
-static void look_at_limit(struct doctor *d, const char *name, __rlimit_resource_t which, rlim_t enough,
-                          const char *remedy)
+#ifdef __GLIBC__
+typedef __rlimit_resource_t rlimit_resource;
+#else
+typedef int rlimit_resource;
+#endif
+
+static void look_at_limit(struct doctor *d, const char *name, rlimit_resource which, rlim_t enough, const char *remedy)
 {
     struct rlimit limit;
 
