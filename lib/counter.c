@@ -19,6 +19,7 @@ struct strait_counter_rest {
 
 struct asking {
     uint32_t handles; /* of a new counter */
+    uint32_t memory;
     struct strait_counter_rest *rest;
 };
 
@@ -30,6 +31,11 @@ static int64_t measure(const char *name, void *ask)
     if (bytes)
         return (int64_t)bytes;
     return strait_fail(-EINVAL, "counter %s: %u handles, of 1 to 65536", name, handles);
+}
+
+static uint32_t memory(const void *ask)
+{
+    return ((const struct asking *)ask)->memory;
 }
 
 static void build(const struct strait_segment_map *map, const struct strait_object *object, void *ask)
@@ -59,8 +65,13 @@ static void leave(struct strait_handle *h, bool last)
     strait_counter_give(((struct strait_counter_rest *)(void *)h)->cell);
 }
 
-static const struct strait_handle_kind counter_kind = {
-    .kind = STRAIT_KIND_COUNTER, .noun = "counter", .measure = measure, .build = build, .enter = enter, .leave = leave};
+static const struct strait_handle_kind counter_kind = {.kind = STRAIT_KIND_COUNTER,
+                                                       .noun = "counter",
+                                                       .measure = measure,
+                                                       .memory = memory,
+                                                       .build = build,
+                                                       .enter = enter,
+                                                       .leave = leave};
 
 struct opened {
     struct strait_counter counter; /* first: what the user holds */
@@ -71,7 +82,8 @@ int strait_counter_open(struct strait_segment *segment, const char *name, const 
                         struct strait_counter **counter)
 {
     struct opened *o = calloc(1, sizeof *o);
-    struct asking ask = {.handles = options && options->handles ? options->handles : DEFAULT_HANDLES};
+    struct asking ask = {.handles = options && options->handles ? options->handles : DEFAULT_HANDLES,
+                         .memory = options ? options->memory : STRAIT_MEMORY_ANYWHERE};
     int r;
 
     if (o == NULL)

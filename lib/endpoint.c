@@ -8,6 +8,7 @@
 #include "admin.h"
 #include "await.h"
 #include "error.h"
+#include "node.h"
 #include "rx_fd.h"
 #include "sweep.h"
 
@@ -72,17 +73,23 @@ int strait_endpoint_create(struct strait_segment *s, const char *name, const str
                            struct strait_object *object)
 {
     static const struct strait_channel_options defaults;
+    struct strait_node_for placing = {s, "channel", name, options ? options->memory : STRAIT_MEMORY_ANYWHERE};
     struct strait_channel_plan plan;
     uint64_t room, longest;
+    int32_t node;
     int r;
 
     if (!strait_name_good(name))
         return strait_fail(-EINVAL, "'%s' is no name for a channel: 1 to %d printable bytes without '/' or space", name,
                            STRAIT_NAME_BYTES - 1);
     r = plan_of(name, options ? options : &defaults, &plan);
+    if (r == 0)
+        r = strait_node_wanted(&placing, &node);
     if (r < 0)
         return r;
-    r = strait_directory_prepare(&s->map, name, STRAIT_KIND_CHANNEL, plan.bytes, -1, object);
+    r = strait_directory_prepare(&s->map, name, STRAIT_KIND_CHANNEL, plan.bytes, node, object);
+    if (strait_node_refused(&placing, r))
+        return r;
     if (r == -ENOSPC) {
         strait_directory_space(&s->map, &room, &longest);
         return strait_fail(r,
@@ -104,8 +111,11 @@ int strait_endpoint_create(struct strait_segment *s, const char *name, const str
 /* ---- open ---- */
 
 /* Admin. Does an existing channel offer what the options ask for? */
-static int suits(const struct strait_channel_view *v, const char *name, const struct strait_channel_options *o)
+static int suits(const struct strait_endpoint *e, const struct strait_channel_options *o)
 {
+    const struct strait_channel_view *v = &e->view;
+    const char *name = e->name;
+
     if (o == NULL)
         return 0;
     if (o->slot_bytes > v->slot_bytes)
@@ -113,7 +123,7 @@ static int suits(const struct strait_channel_view *v, const char *name, const st
                            v->slot_bytes, o->slot_bytes);
     if (o->replies && v->replies == 0)
         return strait_fail(-EINVAL, "channel %s exists without replies: it carries no requests", name);
-    return 0;
+    return strait_node_suits(&(struct strait_node_for){e->segment, "channel", name, o->memory}, v->object.entry);
 }
 
 /* Admin. */
@@ -134,7 +144,7 @@ static int find_or_create(struct strait_endpoint *e, const struct strait_channel
         r = strait_channel_view(map, &object, &e->view);
     if (r < 0)
         return strait_fail(r, "channel %s of segment %s: %s", e->name, map->path, strait_strerror(r));
-    return made ? 0 : suits(&e->view, e->name, options);
+    return made ? 0 : suits(e, options);
 }
 
 /* Admin. Take the role; a dead holder is swept first. */

@@ -7,6 +7,7 @@
 
 #include "admin.h"
 #include "error.h"
+#include "node.h"
 
 /* ---- make ---- */
 
@@ -25,7 +26,9 @@ static int no_room(const struct strait_segment *s, const char *noun, const char 
 static int make(struct strait_segment *s, const char *name, const struct strait_handle_kind *kind, void *ask,
                 struct strait_object *object)
 {
+    struct strait_node_for placing = {s, kind->noun, name, kind->memory(ask)};
     int64_t bytes;
+    int32_t node;
     int r;
 
     if (!strait_name_good(name))
@@ -34,7 +37,12 @@ static int make(struct strait_segment *s, const char *name, const struct strait_
     bytes = kind->measure(name, ask);
     if (bytes < 0)
         return (int)bytes;
-    r = strait_directory_prepare(&s->map, name, kind->kind, (uint64_t)bytes, -1, object);
+    r = strait_node_wanted(&placing, &node);
+    if (r < 0)
+        return r;
+    r = strait_directory_prepare(&s->map, name, kind->kind, (uint64_t)bytes, node, object);
+    if (strait_node_refused(&placing, r))
+        return r;
     if (r == -ENOSPC)
         return no_room(s, kind->noun, name, (uint64_t)bytes);
     if (r == -EMFILE)
@@ -84,6 +92,7 @@ int strait_handle_unlink(struct strait_segment *s, const char *name, const struc
 static int open_admin(struct strait_handle *h, const struct strait_handle_kind *kind, bool create, void *ask)
 {
     struct strait_segment_map *map = &h->segment->map;
+    struct strait_node_for placing = {h->segment, kind->noun, h->name, kind->memory(ask)};
     int r = strait_directory_find(map, h->name, kind->kind, &h->object);
 
     if (r == -ENOENT && create) {
@@ -93,7 +102,9 @@ static int open_admin(struct strait_handle *h, const struct strait_handle_kind *
     }
     if (r < 0)
         return strait_fail(r, "%s %s of segment %s: %s", kind->noun, h->name, map->path, strait_strerror(r));
-    r = kind->enter(h, ask);
+    r = strait_node_suits(&placing, h->object.entry);
+    if (r == 0)
+        r = kind->enter(h, ask);
     if (r < 0)
         return r;
     strait_directory_refer(map, h->object.entry);

@@ -22,6 +22,8 @@ struct strait_handle_kind {
     const char *noun; /* for sentences */
     /* Bytes of a new object, from what the caller asks for: or -errno with a sentence. */
     int64_t (*measure)(const char *name, void *ask);
+    /* The option `memory` of what the caller asks for (strait/numa.h). */
+    uint32_t (*memory)(const void *ask);
     /* Fill in a new object. Admin. */
     void (*build)(const struct strait_segment_map *map, const struct strait_object *object, void *ask);
     /* Take our place in it: 0, or -errno with a sentence. Admin. */

@@ -24,6 +24,7 @@ static struct strait_channel_options channel_options(const struct strait_pool_op
             (o->task_bytes ? o->task_bytes : DEFAULT_TASK_BYTES) + (uint32_t)sizeof(struct strait_request_head),
         .depth = depth,
         .max_attempts = o->max_attempts,
+        .memory = o->memory,
         .peek_window = 1, /* what a worker does not work on belongs to the others */
         .replies = o->callers ? o->callers : depth,
         .reply_bytes = o->answer_bytes ? o->answer_bytes : DEFAULT_ANSWER_BYTES,

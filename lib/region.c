@@ -42,6 +42,12 @@ static int64_t measure(const char *name, void *ask)
         name, (unsigned long long)o->bytes, a->plan.parts, STRAIT_REGION_PARTS, o->atomic, o->readers);
 }
 
+static uint32_t memory(const void *ask)
+{
+    const struct strait_region_options *o = ((const struct asking *)ask)->options;
+    return o ? o->memory : STRAIT_MEMORY_ANYWHERE;
+}
+
 static void build(const struct strait_segment_map *map, const struct strait_object *object, void *ask)
 {
     strait_region_build(map, object, &((struct asking *)ask)->plan);
@@ -95,8 +101,13 @@ static void leave(struct strait_handle *h, bool last)
         strait_region_leave(&view);
 }
 
-static const struct strait_handle_kind region_kind = {
-    .kind = STRAIT_KIND_REGION, .noun = "region", .measure = measure, .build = build, .enter = enter, .leave = leave};
+static const struct strait_handle_kind region_kind = {.kind = STRAIT_KIND_REGION,
+                                                      .noun = "region",
+                                                      .measure = measure,
+                                                      .memory = memory,
+                                                      .build = build,
+                                                      .enter = enter,
+                                                      .leave = leave};
 
 /* ---- open, close ---- */
 

@@ -11,9 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STRAIT_NODES        64   /* nodes that we use; those of a larger machine's that come later are left out */
-#define STRAIT_NODE_NUMBERS 1024 /* the kernel's numbers are below this */
-#define STRAIT_DISTANCE_OWN 10   /* what the firmware calls the distance of a node to itself */
+#include "pages.h"
+
+#define STRAIT_NODES        64 /* nodes that we use; those of a larger machine's that come later are left out */
+#define STRAIT_DISTANCE_OWN 10 /* what the firmware calls the distance of a node to itself */
 
 struct strait_node {
     int32_t number;                 /* the kernel's; they need not follow each other */

@@ -3,12 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mempolicy.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lease.h"
+#include "pages.h"
 #include "strait/atomic.h"
 
 static uint32_t state_of(const struct strait_entry *entry)
@@ -194,23 +193,19 @@ void strait_directory_space(const struct strait_segment_map *map, uint64_t *free
 
 /* The pages must be fresh: zeroed, and on the node that was asked for. Reserved again, or a full file system would
  * answer the first store with SIGBUS. */
-static int fresh_pages(struct strait_segment_map *map, uint64_t offset, uint64_t bytes, int node)
+static int fresh_pages(struct strait_segment_map *map, uint64_t offset, uint64_t bytes, int32_t node)
 {
-    int fd = strait_segment_fd(map), r;
+    int fd = strait_segment_fd(map), r, placed;
 
     if (fd < 0)
         return fd;
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) < 0)
         memset(map->base + offset, 0, bytes); /* a file system without holes: overwrite */
-    if (node >= 0 && node < 64) {
-        unsigned long nodes = 1UL << node; /* raw, because shm/ has no libnuma */
-        if (syscall(SYS_mbind, map->base + offset, bytes, MPOL_BIND, &nodes, 65UL, 0UL) < 0)
-            return -errno;
-    }
+    placed = strait_pages_place(fd, offset, bytes, node);
     do
-        r = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
+        r = posix_fallocate(fd, (off_t)offset, (off_t)bytes); /* not placed: what was free is to stay reserved */
     while (r == EINTR);
-    return -r;
+    return placed < 0 ? placed : -r;
 }
 
 /* ---- prepare, publish ---- */
@@ -224,7 +219,7 @@ static int free_entry(const struct strait_segment_map *map)
 }
 
 int strait_directory_prepare(struct strait_segment_map *map, const char *name, enum strait_kind kind, uint64_t bytes,
-                             int node, struct strait_object *object)
+                             int32_t node, struct strait_object *object)
 {
     struct strait_object o = {.kind = kind, .bytes = (bytes + STRAIT_PAGE - 1) / STRAIT_PAGE * STRAIT_PAGE};
     struct strait_entry *entry;

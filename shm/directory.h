@@ -25,10 +25,10 @@ int strait_directory_at(const struct strait_segment_map *map, uint32_t i, struct
 
 /**
  * Find room for an object: zeroed, reserved, page-aligned, its entry filled in but not yet published. Admin.
- * 0, -EEXIST the name is taken, -EMFILE no entry is left, -ENOSPC. node -1 = anywhere.
+ * 0, -EEXIST the name is taken, -EMFILE no entry is left, -ENOSPC, or as strait_pages_place says about `node`.
  */
 int strait_directory_prepare(struct strait_segment_map *map, const char *name, enum strait_kind kind, uint64_t bytes,
-                             int node, struct strait_object *object);
+                             int32_t node, struct strait_object *object);
 
 /** The object's bytes are in order: publish it, by one store. Admin. */
 void strait_directory_publish(struct strait_segment_map *map, const struct strait_object *object);

@@ -4,9 +4,11 @@
 #include "verify.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "directory.h"
 #include "lease.h"
+#include "pages.h"
 #include "strait/atomic.h"
 
 #define ALIVE   "PROTOCOLS.md, Who is alive"
@@ -17,6 +19,7 @@
 #define SEGMENT "PROTOCOLS.md, Segment: create, attach, gc"
 #define REGION  "PROTOCOLS.md, Region word"
 #define LAYOUT  "shm/strait/layout.h"
+#define NUMA    "NUMA.md, Where pages lie"
 
 const struct strait_rule_text strait_rules[STRAIT_RULES] = {
     [STRAIT_RULE_HEADER] = {"header", "magic, version, layout, sizes and offsets are those of this build", LAYOUT},
@@ -32,6 +35,7 @@ const struct strait_rule_text strait_rules[STRAIT_RULES] = {
     [STRAIT_RULE_ENTRY_TWICE] = {"entry-twice", "no two live objects have one name", SEGMENT},
     [STRAIT_RULE_ENTRY_REFS] = {"entry-refs", "only leases in use refer to an object", ALIVE},
     [STRAIT_RULE_ENTRY_LEFT] = {"entry-left", "an unlinked object is freed with its last reference", SEGMENT},
+    [STRAIT_RULE_ENTRY_NODE] = {"entry-node", "an object's pages lie on the node that was asked for", NUMA},
     [STRAIT_RULE_CHANNEL_NUMBERS] = {"channel-numbers", "a channel's tables lie in its object, in order", LAYOUT},
     [STRAIT_RULE_CHANNEL_OPTIONS] = {"channel-options", "flags, policy, attempts and window are possible ones", LAYOUT},
     [STRAIT_RULE_CHANNEL_SET] = {"channel-set", "senders, receivers and holders are leases in use", OPEN},
@@ -162,6 +166,24 @@ static bool alone(struct strait_look *look, const struct strait_object *o, bool 
     return true;
 }
 
+/* The value is the number of pages that lie elsewhere. Where the kernel does not answer there is nothing to say. */
+static void verify_node(struct strait_look *look, const struct strait_object *o)
+{
+    const struct strait_entry *entry = strait_segment_entry(look->map, o->entry);
+    int32_t node = (int32_t)strait_load32_relaxed((const uint32_t *)&entry->node);
+    struct strait_pages pages;
+
+    if (node < STRAIT_NODE_INTERLEAVED || node >= STRAIT_NODE_NUMBERS) {
+        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, &entry->node, o->bytes / STRAIT_PAGE);
+        return;
+    }
+    if (node < 0 || !look->pages || strait_pages_where(look->map->base + o->offset, o->bytes, &pages) < 0)
+        return;
+    uint64_t elsewhere = o->bytes / STRAIT_PAGE - pages.on[node] - pages.unknown;
+    if (elsewhere)
+        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, &entry->node, elsewhere);
+}
+
 static void verify_entry(struct strait_look *look, uint32_t i)
 {
     const struct strait_entry *entry = strait_segment_entry(look->map, i);
@@ -187,12 +209,20 @@ static void verify_entry(struct strait_look *look, uint32_t i)
     /* what shares its bytes with something else would be judged twice; so a check is linear in the segment's size */
     if (!alone(look, &o, state == STRAIT_ENTRY_LIVE))
         return;
+    verify_node(look, &o);
     if (o.kind == STRAIT_KIND_CHANNEL)
         strait_verify_channel(look, &o);
     else if (o.kind == STRAIT_KIND_REGION)
         strait_verify_region(look, &o);
     else if (o.kind == STRAIT_KIND_COUNTER)
         strait_verify_counter(look, &o);
+}
+
+/* Are all of the file's pages there? */
+static bool whole(const struct strait_segment_map *map)
+{
+    struct stat st;
+    return fstat(map->fd, &st) == 0 && (uint64_t)st.st_blocks * 512 >= map->bytes;
 }
 
 uint32_t strait_verify(struct strait_segment_map *map, struct strait_verify *how)
@@ -204,6 +234,7 @@ uint32_t strait_verify(struct strait_segment_map *map, struct strait_verify *how
                                       .ring = STRAIT_NOWHERE,
                                       .reply = STRAIT_NOWHERE,
                                       .slot = STRAIT_NOWHERE},
+                               .pages = how->pages && whole(map),
                                .still = how->admin && strait_lease_next_dead(map, 1) == 0};
 
     verify_header(&look);

@@ -23,6 +23,7 @@ enum strait_rule {
     STRAIT_RULE_ENTRY_TWICE,
     STRAIT_RULE_ENTRY_REFS,
     STRAIT_RULE_ENTRY_LEFT,
+    STRAIT_RULE_ENTRY_NODE,
     STRAIT_RULE_CHANNEL_NUMBERS,
     STRAIT_RULE_CHANNEL_OPTIONS,
     STRAIT_RULE_CHANNEL_SET,
@@ -77,6 +78,9 @@ struct strait_verify {
     /* The caller holds the admin lock, and map->fd can probe leases: sets, roles and statuses stand still and are checked
      * against each other. Without it only what holds at every instant of a living segment is checked. */
     bool admin;
+    /* Ask the kernel where the pages of objects lie that were made for a node; each page is read. Not asked
+     * of a file with holes: a stranger's could be larger than the memory. */
+    bool pages;
 };
 
 /** Check everything: how many findings. Reads only; map->base may be mapped read-only. Never blocks. */
@@ -89,6 +93,7 @@ struct strait_look {
     struct strait_verify *how;
     struct strait_finding at; /* where we are; rule, offset and value are filled in when something is found */
     uint32_t findings;
+    bool pages; /* ask where they lie */
     bool still; /* admin, and no lease is dead and unswept: nothing is on the way from one state to another */
 };
 

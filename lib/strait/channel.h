@@ -15,6 +15,7 @@
 #define STRAIT_CHANNEL_H
 
 #include <strait/bell.h>
+#include <strait/numa.h>
 #include <strait/ring.h>
 #include <strait/segment.h>
 
@@ -41,6 +42,7 @@ struct strait_channel_options {
     uint32_t replies;           /**< requests that may be under way at once; default 0: no requests (reply.h) */
     uint32_t reply_bytes;       /**< largest part of an answer; default 1008 */
     uint32_t reply_depth;       /**< parts of one answer that may be on the way; default 4 */
+    uint32_t memory;            /**< on which NUMA node: STRAIT_MEMORY_… (numa.h); default: as the kernel likes */
     uint64_t first_turn;        /**< for tests: slots begin at this turn, modulo 2^40 */
 };
 

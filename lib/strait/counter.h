@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <strait/atomic.h>
+#include <strait/numa.h>
 #include <strait/segment.h>
 
 STRAIT_BEGIN_DECLS
@@ -16,6 +17,7 @@ STRAIT_BEGIN_DECLS
 /** All zero = the defaults. */
 struct strait_counter_options {
     uint32_t handles; /**< how many may be open at once; default 512, a cache line each */
+    uint32_t memory;  /**< on which NUMA node: STRAIT_MEMORY_… (numa.h); default: as the kernel likes */
 };
 
 /* Not part of the interface. */

@@ -23,6 +23,7 @@ struct strait_pool_options {
     uint32_t answer_depth; /**< parts of one answer on the way; default 4 */
     uint32_t callers;      /**< tasks that may be unanswered at once; default: depth */
     uint32_t max_attempts; /**< workers that may die over one task; default 3 */
+    uint32_t memory;       /**< on which NUMA node: STRAIT_MEMORY_… (numa.h); default: as the kernel likes */
 };
 
 /** Open the pool `name`, making it if it is not there (NULL = defaults). 0, or as strait_tx_open. */

@@ -18,6 +18,7 @@
 #define STRAIT_REGION_H
 
 #include <strait/lock.h>
+#include <strait/numa.h>
 #include <strait/segment.h>
 
 STRAIT_BEGIN_DECLS
@@ -29,6 +30,7 @@ struct strait_region_options {
     bool atomic;         /**< two copies: a death inside leaves the old state, snapshots need no lock */
     bool readers;        /**< reader-writer mode; costs 32 KiB. Not together with atomic */
     const void *initial; /**< `bytes` bytes that the data begin with, before anybody sees them; NULL = zeroes */
+    uint32_t memory;     /**< on which NUMA node: STRAIT_MEMORY_… (numa.h); default: as the kernel likes */
 };
 
 /* Not part of the interface. */

@@ -12,6 +12,7 @@
 #include <strait/fd.h>
 #include <strait/fetch.h>
 #include <strait/loop.h>
+#include <strait/numa.h>
 #include <strait/pool.h>
 #include <strait/region.h>
 #include <strait/reply.h>

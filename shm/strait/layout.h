@@ -112,13 +112,19 @@ enum strait_entry_state {
     STRAIT_ENTRY_UNLINKED = 2 /* nameless; goes when no lease refers to it any more */
 };
 
+/** Where an object's pages lie, if not on one node. */
+enum strait_node_number {
+    STRAIT_NODE_ANY = -1,         /* nobody asked: as the kernel likes */
+    STRAIT_NODE_INTERLEAVED = -2, /* on all nodes that its creator might use, in turn */
+};
+
 /** A named object. state is the single store that allocates (FREE -> LIVE) and frees (-> FREE). */
 struct strait_entry {
     uint32_t state;  /* admin; anybody */
     uint32_t kind;   /* before LIVE, admin; anybody */
     uint64_t offset; /* likewise; page-aligned */
     uint64_t bytes;  /* likewise; whole pages */
-    int32_t node;    /* likewise: NUMA node asked for, -1 = none */
+    int32_t node;    /* likewise: the NUMA node asked for, or enum strait_node_number */
     uint32_t serial; /* admin: how often this entry was used */
     char name[STRAIT_NAME_BYTES];
     uint64_t unused[14];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's side of shm/. Stands in for futex.c, clock.c, segment.c, for lib/process.c and lib/error.c, and for the
+ * The kernel's side of shm/. Stands in for futex.c, clock.c, segment.c, pages.c, for lib/process.c, lib/node.c and lib/error.c, and for the
  * system calls of admin.c, lease.c and wait.c (prelude.h), which are otherwise the real code: the admin lock and the
  * leases are locks of the checker, which lets them go when their holder dies.
  */
@@ -16,6 +16,8 @@
 
 #include "engine.h"
 #include "futex.h"
+#include "node.h"
+#include "pages.h"
 #include "process.h"
 #include "rx_fd.h"
 #include "strait/atomic.h"
@@ -28,6 +30,33 @@
 #define PRIVATE_FD 1000
 
 static unsigned char page[STRAIT_PAGE];
+
+/* ---- pages.c, node.c: a machine with one node, and nobody asks for it ---- */
+
+int strait_pages_place(int fd, uint64_t offset, uint64_t bytes, int32_t node)
+{
+    (void)fd, (void)offset, (void)bytes, (void)node;
+    return 0;
+}
+
+int strait_node_wanted(const struct strait_node_for *object, int32_t *node)
+{
+    (void)object;
+    *node = STRAIT_NODE_ANY;
+    return 0;
+}
+
+bool strait_node_refused(const struct strait_node_for *object, int error)
+{
+    (void)object, (void)error;
+    return false;
+}
+
+int strait_node_suits(const struct strait_node_for *object, uint32_t entry)
+{
+    (void)object, (void)entry;
+    return 0;
+}
 
 /* ---- futex.c, clock.c, segment.c ---- */
 

@@ -2,11 +2,14 @@
 /* Each rule of strait_rules is broken here once, alone, and must be named; a segment in use breaks none. */
 #include "unit.h"
 
+#include <fcntl.h>
+
 #include "admin.h"
 #include "attach.h"
 #include "channel.h"
 #include "counter.h"
 #include "lease.h"
+#include "pages.h"
 #include "region.h"
 #include "reply.h"
 #include "strait/bell.h"
@@ -105,7 +108,7 @@ static void found(struct strait_verify *how, const struct strait_finding *findin
 
 static uint32_t look(struct said *said, bool admin)
 {
-    *said = (struct said){.how = {found, admin}};
+    *said = (struct said){.how = {found, admin, true}};
     return strait_verify(&map, &said->how);
 }
 
@@ -264,6 +267,35 @@ static void directories_are_checked(UNUSED_STATE)
     breaks(STRAIT_RULE_ENTRY_TWICE);
     memset(b->name, 'x', sizeof b->name);
     breaks(STRAIT_RULE_ENTRY_NAME);
+}
+
+/* One object, made where the kernel liked; then its entry says otherwise. */
+static void nodes_are_checked(UNUSED_STATE)
+{
+    struct strait_entry *entry = strait_segment_entry(&map, many.entry);
+    struct strait_pages pages;
+    struct said said;
+
+    SPOIL(entry->node, -3, STRAIT_RULE_ENTRY_NODE);
+    SPOIL(entry->node, STRAIT_NODE_NUMBERS, STRAIT_RULE_ENTRY_NODE);
+    entry->node = STRAIT_NODE_INTERLEAVED; /* nobody remembers on which */
+    is_sound();
+    if (strait_pages_where(map.base + many.offset, many.bytes, &pages) < 0)
+        return; /* a kernel or a container that does not tell */
+    entry->node = STRAIT_NODE_NUMBERS - 1;
+    CHECK_IS(breaks(STRAIT_RULE_ENTRY_NODE).value, many.bytes / STRAIT_PAGE);
+    said = (struct said){.how = {found, true, false}};
+    CHECK_IS(strait_verify(&map, &said.how), 0); /* nobody asked where they lie */
+    for (entry->node = 0; pages.on[entry->node] == 0; entry->node++)
+        ;
+    CHECK_IS(look(&said, true), pages.on[entry->node] == many.bytes / STRAIT_PAGE ? 0 : 1);
+    /* A file with holes is not asked: reading them would allocate. */
+    entry->node = STRAIT_NODE_NUMBERS - 1;
+    breaks(STRAIT_RULE_ENTRY_NODE);
+    CHECK_IS(
+        fallocate(map.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(map.bytes - STRAIT_PAGE), STRAIT_PAGE),
+        0);
+    is_sound();
 }
 
 static void channels_are_checked(UNUSED_STATE)
@@ -429,6 +461,7 @@ int main(void)
         CASE(headers_are_checked),
         CASE(leases_are_checked),
         CASE(directories_are_checked),
+        CASE(nodes_are_checked),
         CASE(channels_are_checked),
         CASE(dead_letters_are_checked),
         CASE(rings_are_checked),

@@ -128,7 +128,7 @@ static int run(const struct ctl *ctl)
         return error;
     ctl_count_leases(&segment, &alive, &dead);
     /* where nobody lives, nothing changes: as good as holding the admin lock, which a reader cannot take */
-    struct report r = {.how = {found, alive == 0},
+    struct report r = {.how = {found, alive == 0, true},
                        .segment = &segment,
                        .table = &table,
                        .json = ctl->json ? &j : NULL,
