@@ -14,7 +14,7 @@ import unittest
 pages_py, library, header_paths = sys.argv[1], sys.argv[2], sys.argv[3:]
 del sys.argv[1:]
 
-ELSEWHERE = {"fork.2"}  # other people's pages that ours may refer to
+ELSEWHERE = {"shmctl.1", "strait-shmctl.1", "fork.2"}  # other people's pages that ours may refer to
 ATOMICS = re.compile(r"strait_((load|store|exchange|add)\d\d_\w+|cas\d\d)$")  # made by one macro, told of in strait_atomic(7)
 
 
