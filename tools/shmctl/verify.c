@@ -139,8 +139,9 @@ static int run(const struct ctl *ctl)
         json_string(&j, "segment", ctl_segment_name(&segment));
         json_bool(&j, "still", r.how.admin);
         json_array(&j, "findings");
+    } else {
+        table_begin(&table, "RULE WHERE >OFFSET >VALUE");
     }
-    table_begin(&table, "RULE WHERE >OFFSET >VALUE");
     strait_verify(&segment.map, &r.how);
     if (ctl->json) {
         json_close(&j);
