@@ -42,12 +42,10 @@ static int handle(struct strait_task *task, void *context)
         for (;;)
             pause();
     case GROW:
-        for (;;) { /* until the supervisor sees it */
-            char *more = malloc(1 << 20);
+        for (;;) {                                 /* until the supervisor sees it */
+            char *volatile more = malloc(1 << 20); /* volatile: or clang sees that nobody reads it, and takes none */
             if (more)
                 memset(more, 1, 1 << 20);
-            for (volatile int i = 0; more && i < 100000; i = i + 1)
-                more[i] = (char)i;
         }
     case SILENT:
         return 0;
