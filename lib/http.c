@@ -81,7 +81,11 @@ static int strait_http_on_value_end(llhttp_t *parser)
 /* An interim answer's fields are not the answer's. */
 static int strait_http_on_begin(llhttp_t *parser)
 {
-    strait_http_of(parser)->fields_bytes = 0;
+    struct strait_http *http = strait_http_of(parser);
+
+    http->fields_bytes = 0;
+    if (http->fields)
+        http->fields[0] = 0;
     return 0;
 }
 
