@@ -17,7 +17,7 @@ bytes. No pointers: what is called `…_off` counts from the segment's start, an
 segment's admin lock. What the words' transitions are: [PROTOCOLS](PROTOCOLS.md).
 
 ```
-header | leases | directory | arena: objects, each page-aligned, zeroed and reserved before it is published
+header | leases | errors | directory | arena: objects, each page-aligned, zeroed and reserved before it is published
 ```
 
 Two builds attach to each other's segments only if every number of the header's `layout` is equal; the fingerprint of this one is

@@ -50,7 +50,8 @@ static int enter(struct strait_handle *h, void *ask)
     int r = strait_counter_view(&h->segment->map, &h->object, &rest->view);
 
     if (r < 0)
-        return strait_fail(r, "counter %s of segment %s is damaged", h->name, h->segment->map.path);
+        return strait_fail(strait_handle_error(h, STRAIT_ERROR_DAMAGED, r), "counter %s of segment %s is damaged",
+                           h->name, h->segment->map.path);
     r = strait_counter_take(&rest->view, &rest->cell);
     if (r < 0)
         return strait_fail(r, "counter %s: all %u handles are in use; close some, or create it with more", h->name,

@@ -8,6 +8,7 @@
 #include "admin.h"
 #include "await.h"
 #include "error.h"
+#include "errors.h"
 #include "node.h"
 #include "rx_fd.h"
 #include "sweep.h"
@@ -90,6 +91,8 @@ int strait_endpoint_create(struct strait_segment *s, const char *name, const str
     r = strait_directory_prepare(&s->map, name, STRAIT_KIND_CHANNEL, plan.bytes, node, object);
     if (strait_node_refused(&placing, r))
         return r;
+    if (r == -ENOSPC || r == -EMFILE)
+        strait_error_note(&s->map, STRAIT_ERROR_NO_ROOM, name, s->map.lease, 1);
     if (r == -ENOSPC) {
         strait_directory_space(&s->map, &room, &longest);
         return strait_fail(r,
@@ -142,6 +145,8 @@ static int find_or_create(struct strait_endpoint *e, const struct strait_channel
     }
     if (r == 0)
         r = strait_channel_view(map, &object, &e->view);
+    if (r == -EPROTO)
+        strait_endpoint_error(e, STRAIT_ERROR_DAMAGED, r);
     if (r < 0)
         return strait_fail(r, "channel %s of segment %s: %s", e->name, map->path, strait_strerror(r));
     return made ? 0 : suits(e, options);
@@ -173,7 +178,8 @@ static int join(struct strait_endpoint *e, uint32_t i, struct strait_ring_end *e
     int r = strait_channel_ring(&e->view, i, &ring, &checked, &slots);
 
     if (r < 0)
-        return strait_fail(r, "channel %s of segment %s is damaged", e->name, e->segment->map.path);
+        return strait_fail(strait_endpoint_error(e, STRAIT_ERROR_DAMAGED, r), "channel %s of segment %s is damaged",
+                           e->name, e->segment->map.path);
     if (e->role == STRAIT_ROLE_SENDER) {
         strait_ring_join_producer(end, ring, &checked, slots, lease);
     } else {
@@ -297,6 +303,18 @@ void strait_endpoint_close(struct strait_endpoint *e)
         strait_process_unlock();
     }
     free(e->ends);
+}
+
+int strait_endpoint_error(struct strait_endpoint *e, enum strait_error_kind kind, int error)
+{
+    const struct strait_segment_map *map = &e->segment->map;
+
+    if (e->error_kind != kind) {
+        e->error = strait_error_find(map, kind, e->name);
+        e->error_kind = kind;
+    }
+    strait_error_count(map, e->error, map->lease, 1);
+    return error;
 }
 
 struct strait_wait strait_endpoint_wait(struct strait_endpoint *e, struct strait_bell *bell, enum strait_wait_kind kind,

@@ -19,6 +19,8 @@ struct strait_endpoint {
     struct strait_ring_end *ends; /* senders: one; receivers: one for each ring; ours to free */
     uint32_t ends_n;
     struct strait_mood mood;
+    struct strait_error_cell *error; /* the last kind that we met, and its cell. The handle's thread */
+    enum strait_error_kind error_kind;
     uint32_t waits,
         parties; /* how many take part in the channel, as we counted it some waits ago. The handle's thread */
     struct strait_await *awaits;  /* asleep in a loop for this handle. The handle's thread */
@@ -35,6 +37,9 @@ int strait_endpoint_open(struct strait_endpoint *endpoint, struct strait_segment
 /** Make a channel's object and publish it. Admin. 0 or -errno with a sentence. */
 int strait_endpoint_create(struct strait_segment *segment, const char *name,
                            const struct strait_channel_options *options, struct strait_object *object);
+
+/** Remember an error of this channel in the segment, as ours; returns `error`. For slow paths. */
+int strait_endpoint_error(struct strait_endpoint *endpoint, enum strait_error_kind kind, int error);
 
 /** Leave the channel, unless another handle of this process has the same role. */
 void strait_endpoint_close(struct strait_endpoint *endpoint);

@@ -7,6 +7,7 @@
 
 #include "admin.h"
 #include "error.h"
+#include "errors.h"
 #include "node.h"
 
 /* ---- make ---- */
@@ -43,6 +44,8 @@ static int make(struct strait_segment *s, const char *name, const struct strait_
     r = strait_directory_prepare(&s->map, name, kind->kind, (uint64_t)bytes, node, object);
     if (strait_node_refused(&placing, r))
         return r;
+    if (r == -ENOSPC || r == -EMFILE)
+        strait_error_note(&s->map, STRAIT_ERROR_NO_ROOM, name, s->map.lease, 1);
     if (r == -ENOSPC)
         return no_room(s, kind->noun, name, (uint64_t)bytes);
     if (r == -EMFILE)
@@ -68,6 +71,14 @@ int strait_handle_make(struct strait_segment *s, const char *name, const struct 
     }
     strait_process_unlock();
     return r;
+}
+
+int strait_handle_error(const struct strait_handle *h, enum strait_error_kind kind, int error)
+{
+    const struct strait_segment_map *map = &h->segment->map;
+
+    strait_error_note(map, kind, h->name, map->lease, 1);
+    return error;
 }
 
 int strait_handle_unlink(struct strait_segment *s, const char *name, const struct strait_handle_kind *kind)

@@ -42,6 +42,9 @@ void strait_handle_close(struct strait_handle *handle, const struct strait_handl
 int strait_handle_make(struct strait_segment *segment, const char *name, const struct strait_handle_kind *kind,
                        void *ask);
 
+/** Remember an error of this object in the segment, as ours; returns `error`. For slow paths. */
+int strait_handle_error(const struct strait_handle *handle, enum strait_error_kind kind, int error);
+
 /** Take the name away; the memory goes with the last reference. */
 int strait_handle_unlink(struct strait_segment *segment, const char *name, const struct strait_handle_kind *kind);
 

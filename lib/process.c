@@ -12,6 +12,7 @@
 #include "admin.h"
 #include "attach.h"
 #include "error.h"
+#include "errors.h"
 #include "sweep.h"
 
 #define DEFAULT_BYTES         (UINT64_C(8) << 20)
@@ -104,6 +105,8 @@ int strait_process_admin(struct strait_segment *segment)
 
     if (r == 0)
         r = strait_admin_enter(&segment->map, strait_after_ns(segment->patience_ns));
+    if (r == -ETIMEDOUT)
+        strait_error_note(&segment->map, STRAIT_ERROR_ADMIN_LATE, "", segment->map.lease, 1);
     if (r == -ETIMEDOUT)
         strait_fail(r, "segment %s: another process has held the admin lock for %" PRIu64 " ms; is it stopped?",
                     segment->map.path, segment->patience_ns / 1000000);

@@ -151,7 +151,7 @@ static int64_t refuse(struct strait_rx *rx, struct strait_place *place, uint64_t
             return -EAGAIN;
         give_back(rx, place);
         return strait_fail(
-            -EBADMSG,
+            strait_endpoint_error(rx->endpoint, STRAIT_ERROR_DAMAGED, -EBADMSG),
             "channel %s: a peer wrote a message that cannot be (%u bytes in a slot of %u, flags %#x); dropped",
             rx->endpoint->name, strait_head_bytes(head), rx->slot_bytes, strait_head_flags(head));
     }
@@ -267,7 +267,8 @@ static int64_t peek_step(void *arg)
     } while (strait_ring_take(&rx->end, &place) < 0);
     if (!describe(rx, &place, p->info)) {
         strait_ring_release(&place);
-        return strait_fail(-EBADMSG, "channel %s: a peer wrote a message that cannot be; dropped", rx->endpoint->name);
+        return strait_fail(strait_endpoint_error(rx->endpoint, STRAIT_ERROR_DAMAGED, -EBADMSG),
+                           "channel %s: a peer wrote a message that cannot be; dropped", rx->endpoint->name);
     }
     if (rx->peeked++ == 0)
         rx->oldest = (place.word & STRAIT_TURN_MASK) |

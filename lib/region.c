@@ -78,7 +78,8 @@ static int enter(struct strait_handle *h, void *ask)
     int r = strait_region_view(&h->segment->map, &h->object, &view);
 
     if (r < 0)
-        return strait_fail(r, "region %s of segment %s is damaged", h->name, h->segment->map.path);
+        return strait_fail(strait_handle_error(h, STRAIT_ERROR_DAMAGED, r), "region %s of segment %s is damaged",
+                           h->name, h->segment->map.path);
     r = suits(&view, h->name, a);
     if (r < 0)
         return r;

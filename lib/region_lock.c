@@ -84,7 +84,8 @@ static int wait_word(struct strait_guard *g, struct strait_word_wait *wait, uint
     if (r != -EAGAIN)
         return (int)r;
     strait_add64_relaxed(&g->part.lock->contended, 1);
-    return (int)strait_wait_word(wait, deadline_ns);
+    r = strait_wait_word(wait, deadline_ns);
+    return r == -ETIMEDOUT ? strait_handle_error(&g->handle, STRAIT_ERROR_LOCK_LATE, -ETIMEDOUT) : (int)r;
 }
 
 /* The writer has the word: until no reader is left, or the deadline. */
@@ -111,7 +112,8 @@ static int explain(const struct strait_guard *g, int r)
                            "strait_region_lock_for_heal, repair, strait_region_heal",
                            g->handle.name);
     if (r == -EPROTO)
-        return strait_fail(r, "region %s: its lock names an owner that cannot be", g->handle.name);
+        return strait_fail(strait_handle_error(&g->handle, STRAIT_ERROR_DAMAGED, r),
+                           "region %s: its lock names an owner that cannot be", g->handle.name);
     return r;
 }
 
@@ -219,7 +221,10 @@ int strait_region_unlock_slow(struct strait_region *r)
         return strait_process_check(r->guard->handle.segment);
     if (!strait_region_held(r))
         return strait_region_not_held(r);
-    return give(r, r->state == STRAIT_REGION_SUSPECT ? STRAIT_LOCK_POISONED : 0);
+    if (r->state != STRAIT_REGION_SUSPECT)
+        return give(r, 0);
+    strait_handle_error(&r->guard->handle, STRAIT_ERROR_LOCK_POISONED, 0);
+    return give(r, STRAIT_LOCK_POISONED);
 }
 
 int strait_region_heal(struct strait_region *r)

@@ -19,10 +19,12 @@ static int open_reply(struct strait_tx *tx, struct strait_reply_rx *r)
     int e = strait_reply_open(view, from % view->replies, &r->end, &r->token);
 
     if (e == -ENOBUFS)
-        return strait_fail(e, "channel %s: all %u replies are in use; close some, or create it with more",
+        return strait_fail(strait_endpoint_error(tx->endpoint, STRAIT_ERROR_NO_REPLY, e),
+                           "channel %s: all %u replies are in use; close some, or create it with more",
                            tx->endpoint->name, view->replies);
     if (e < 0)
-        return strait_fail(e, "channel %s: its replies are damaged", tx->endpoint->name);
+        return strait_fail(strait_endpoint_error(tx->endpoint, STRAIT_ERROR_DAMAGED, e),
+                           "channel %s: its replies are damaged", tx->endpoint->name);
     r->tx = tx;
     r->unrung = 0;
     r->last = false;
@@ -130,6 +132,16 @@ static int64_t part_step(void *arg)
     return 0;
 }
 
+static int remembered(struct strait_reply_rx *r, int e)
+{
+    enum strait_error_kind kind = e == -ETIMEDOUT    ? STRAIT_ERROR_UNANSWERED
+                                  : e == -EOWNERDEAD ? STRAIT_ERROR_JOB_LOST
+                                  : e == -EPROTO     ? STRAIT_ERROR_DAMAGED
+                                                     : STRAIT_ERROR_NONE;
+
+    return kind == STRAIT_ERROR_NONE ? e : strait_endpoint_error(r->tx->endpoint, kind, e);
+}
+
 int strait_reply_peek(struct strait_reply_rx *r, struct strait_msg *msg, uint64_t deadline_ns)
 {
     struct part arg = {r, msg};
@@ -142,13 +154,13 @@ int strait_reply_peek(struct strait_reply_rx *r, struct strait_msg *msg, uint64_
         return strait_process_check(r->tx->endpoint->segment);
     e = part_step(&arg);
     if (e != -EAGAIN || deadline_ns == STRAIT_NOW)
-        return (int)e;
+        return remembered(r, (int)e);
     wait = strait_endpoint_wait(r->tx->endpoint, &r->reply->readable, STRAIT_WAIT_REPLY,
                                 r->token & STRAIT_TOKEN_INDEX_MASK);
     wait.parties = 2;
     wait.step = part_step;
     wait.arg = &arg;
-    return (int)strait_wait(&wait, deadline_ns);
+    return remembered(r, (int)strait_wait(&wait, deadline_ns));
 }
 
 void strait_reply_release(struct strait_reply_rx *r, struct strait_msg *msg)

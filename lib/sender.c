@@ -60,6 +60,8 @@ static int claim_open(struct strait_tx *tx, struct strait_place *place)
 {
     int r = strait_ring_claim(&tx->end, place);
 
+    if (r == -EPROTO)
+        return strait_endpoint_error(tx->endpoint, STRAIT_ERROR_DAMAGED, r);
     if ((r == 0 || r == -EAGAIN) && strait_tx_shut(tx)) {
         if (r == 0)
             strait_ring_abort(&tx->end, place);
@@ -78,7 +80,7 @@ static int claim_place(struct strait_tx *tx, struct strait_place *place)
     r = strait_ring_claim_oldest(&tx->end, place);
     if (r > 0)
         strait_add64_relaxed(&tx->endpoint->view.shared->dropped_oldest, 1);
-    return r;
+    return r > 0 ? strait_endpoint_error(tx->endpoint, STRAIT_ERROR_DROPPED_OLDEST, r) : r;
 }
 
 struct claiming {
@@ -98,6 +100,7 @@ static int wait_place(struct strait_tx *tx, struct strait_place *place, uint64_t
     struct strait_endpoint *e = tx->endpoint;
     struct claiming arg = {tx, place};
     struct strait_wait wait;
+    int r;
 
     if (*tx->home == 0)
         return strait_process_check(e->segment);
@@ -106,16 +109,17 @@ static int wait_place(struct strait_tx *tx, struct strait_place *place, uint64_t
         wait = strait_endpoint_wait(e, tx->space, STRAIT_WAIT_SEND, 0);
         wait.step = claim_step;
         wait.arg = &arg;
-        return (int)strait_wait(&wait, deadline_ns);
+        r = (int)strait_wait(&wait, deadline_ns);
+        return r == -ETIMEDOUT ? strait_endpoint_error(e, STRAIT_ERROR_FULL, r) : r;
     case STRAIT_FULL_FAIL:
-        return claim_place(tx, place);
-    default: { /* drop-oldest drops the new one, where the slot in the way is being read or written */
-        int r = claim_place(tx, place);
+        r = claim_place(tx, place);
+        return r == -EAGAIN ? strait_endpoint_error(e, STRAIT_ERROR_FULL, r) : r;
+    default: /* drop-oldest drops the new one, where the slot in the way is being read or written */
+        r = claim_place(tx, place);
         if (r != -EAGAIN)
             return r;
         strait_add64_relaxed(&e->view.shared->dropped_new, 1);
-        return 2;
-    }
+        return strait_endpoint_error(e, STRAIT_ERROR_DROPPED_NEW, 2);
     }
 }
 

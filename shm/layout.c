@@ -83,6 +83,11 @@ const struct strait_layout_field strait_layout_fields[] = {
     FIELD(strait_counter_head, cells_off),
     SIZE(strait_counter_cell),
     FIELD(strait_counter_cell, lease),
+    VALUE(STRAIT_ERRORS),
+    FIELD(strait_header, errors_lost),
+    SIZE(strait_error_cell),
+    FIELD(strait_error_cell, object),
+    FIELD(strait_error_cell, program),
 };
 
 const uint32_t strait_layout_fields_n = sizeof strait_layout_fields / sizeof strait_layout_fields[0];

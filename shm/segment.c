@@ -88,6 +88,7 @@ static void fill_header(struct strait_segment_map *map, const struct strait_segm
     h->fingerprint = strait_layout_fingerprint(h->layout, h->layout_n);
     h->bytes = map->bytes;
     h->leases_off = map->leases_off;
+    h->errors_off = map->errors_off;
     h->directory_off = map->directory_off;
     h->arena_off = map->arena_off;
     h->directory_max = shape->directory_max;
@@ -101,13 +102,20 @@ static void fill_header(struct strait_segment_map *map, const struct strait_segm
         memccpy(h->name, slash + sizeof STRAIT_FILE_PREFIX, 0, sizeof h->name - 1);
 }
 
+/* Where the tables lie is a matter of their sizes alone. */
+static void lay_out(struct strait_segment_map *map, uint32_t directory_max)
+{
+    map->directory_max = directory_max;
+    map->leases_off = STRAIT_PAGE;
+    map->errors_off = map->leases_off + pages(STRAIT_LEASES * sizeof(struct strait_lease_cell));
+    map->directory_off = map->errors_off + pages(STRAIT_ERRORS * sizeof(struct strait_error_cell));
+    map->arena_off = map->directory_off + pages((uint64_t)directory_max * sizeof(struct strait_entry));
+}
+
 static int place_tables(struct strait_segment_map *map, const struct strait_segment_shape *shape)
 {
     map->bytes = pages(shape->bytes);
-    map->directory_max = shape->directory_max;
-    map->leases_off = STRAIT_PAGE;
-    map->directory_off = map->leases_off + pages(STRAIT_LEASES * sizeof(struct strait_lease_cell));
-    map->arena_off = map->directory_off + pages((uint64_t)shape->directory_max * sizeof(struct strait_entry));
+    lay_out(map, shape->directory_max);
     if (shape->directory_max == 0 || shape->directory_max > 65535 || map->bytes <= map->arena_off)
         return -EINVAL;
     return 0;
@@ -251,19 +259,21 @@ static int check_layout(const struct strait_header *h, struct strait_misfit *mis
 
 static int check_tables(const struct strait_header *h, struct strait_misfit *misfit)
 {
-    uint64_t leases = pages(STRAIT_LEASES * sizeof(struct strait_lease_cell));
+    struct strait_segment_map want = {.base = NULL};
 
     if (h->page_bytes != STRAIT_PAGE)
         return differs(misfit, -EPROTO, "page bytes", STRAIT_PAGE, h->page_bytes);
-    if (h->leases_off != STRAIT_PAGE)
-        return differs(misfit, -EPROTO, "offset of the leases", STRAIT_PAGE, h->leases_off);
-    if (h->directory_off != STRAIT_PAGE + leases)
-        return differs(misfit, -EPROTO, "offset of the directory", STRAIT_PAGE + leases, h->directory_off);
     if (h->directory_max == 0 || h->directory_max > 65535)
         return differs(misfit, -EPROTO, "directory entries", 65535, h->directory_max);
-    uint64_t arena = h->directory_off + pages((uint64_t)h->directory_max * sizeof(struct strait_entry));
-    if (h->arena_off != arena)
-        return differs(misfit, -EPROTO, "offset of the arena", arena, h->arena_off);
+    lay_out(&want, h->directory_max);
+    if (h->leases_off != want.leases_off)
+        return differs(misfit, -EPROTO, "offset of the leases", want.leases_off, h->leases_off);
+    if (h->errors_off != want.errors_off)
+        return differs(misfit, -EPROTO, "offset of the errors", want.errors_off, h->errors_off);
+    if (h->directory_off != want.directory_off)
+        return differs(misfit, -EPROTO, "offset of the directory", want.directory_off, h->directory_off);
+    if (h->arena_off != want.arena_off)
+        return differs(misfit, -EPROTO, "offset of the arena", want.arena_off, h->arena_off);
     if (h->arena_off >= h->bytes)
         return differs(misfit, -EPROTO, "offset of the arena", h->bytes, h->arena_off);
     return 0;
@@ -304,7 +314,6 @@ static int check_file(int fd, uint64_t bytes, struct strait_misfit *misfit)
 static int open_checked(struct strait_segment_map *map, bool prefault, struct strait_misfit *misfit)
 {
     struct stat st;
-    struct strait_header *h;
     int r;
 
     if (fstat(map->fd, &st) < 0)
@@ -324,11 +333,7 @@ static int open_checked(struct strait_segment_map *map, bool prefault, struct st
     r = strait_segment_check(map->base, map->bytes, misfit);
     if (r < 0)
         return r;
-    h = strait_segment_header(map);
-    map->leases_off = STRAIT_PAGE;
-    map->directory_off = STRAIT_PAGE + pages(STRAIT_LEASES * sizeof(struct strait_lease_cell));
-    map->directory_max = strait_load32_relaxed(&h->directory_max);
-    map->arena_off = map->directory_off + pages((uint64_t)map->directory_max * sizeof(struct strait_entry));
+    lay_out(map, strait_load32_relaxed(&strait_segment_header(map)->directory_max));
     /* checked a moment ago, but a peer may have changed it since */
     return map->arena_off < map->bytes ? 0 : differs(misfit, -EPROTO, "directory entries", 0, map->directory_max);
 }

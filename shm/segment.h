@@ -31,7 +31,7 @@ struct strait_segment_map {
     uint32_t admin;   /* excludes our own threads from the admin section: 0 free, 1 held, 2 held and wanted */
     dev_t device;
     ino_t inode;
-    uint64_t leases_off, directory_off, arena_off; /* checked copies of the header's */
+    uint64_t leases_off, errors_off, directory_off, arena_off; /* checked copies of the header's */
     uint32_t directory_max;
     char path[PATH_MAX];
 };
@@ -94,6 +94,11 @@ static inline struct strait_header *strait_segment_header(const struct strait_se
 static inline struct strait_lease_cell *strait_segment_lease(const struct strait_segment_map *map, uint32_t lease)
 {
     return (struct strait_lease_cell *)(void *)(map->base + map->leases_off) + lease;
+}
+
+static inline struct strait_error_cell *strait_segment_error(const struct strait_segment_map *map, uint32_t i)
+{
+    return (struct strait_error_cell *)(void *)(map->base + map->errors_off) + i;
 }
 
 static inline struct strait_entry *strait_segment_entry(const struct strait_segment_map *map, uint32_t i)

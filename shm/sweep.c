@@ -7,6 +7,7 @@
 #include "admin.h"
 #include "counter.h"
 #include "directory.h"
+#include "errors.h"
 #include "lease.h"
 #include "probe.h"
 #include "region.h"
@@ -17,7 +18,7 @@
 struct burial {
     struct strait_ring_bury how; /* first: the ring knows only this */
     const struct strait_channel_view *view;
-    uint32_t dead;
+    uint32_t dead, buried;
 };
 
 static uint32_t ring_index(const struct strait_channel_view *view, const struct strait_ring_end *end)
@@ -31,6 +32,7 @@ static void bury(struct strait_ring_bury *how, const struct strait_ring_end *end
     struct burial *b = (struct burial *)(void *)how;
     struct strait_slot *s = strait_ring_slot(end, slot);
 
+    b->buried++;
     strait_channel_bury(b->view, ring_index(b->view, end), end, slot, word);
     if (strait_head_flags(strait_load64_relaxed(&s->head)) & STRAIT_MSG_REQUEST) {
         struct strait_request_head head;
@@ -39,12 +41,18 @@ static void bury(struct strait_ring_bury *how, const struct strait_ring_end *end
     }
 }
 
+static void note(const struct strait_segment_map *map, enum strait_error_kind kind, const struct strait_object *object,
+                 uint32_t lease, uint64_t n)
+{
+    strait_error_note(map, kind, strait_segment_entry(map, object->entry)->name, lease, n);
+}
+
 static void sweep_channel(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease,
                           struct strait_left_behind *what)
 {
     struct strait_ring_swept swept = {0, 0};
     struct strait_channel_view view;
-    struct burial burial = {{bury}, &view, lease};
+    struct burial burial = {{bury}, &view, lease, 0};
 
     if (strait_channel_view(map, object, &view) < 0)
         return;                       /* damaged: there is nothing in it that could be believed; verify says so */
@@ -52,15 +60,23 @@ static void sweep_channel(struct strait_segment_map *map, const struct strait_ob
     strait_channel_sweep(&view, lease, &burial.how, &swept);
     what->voided += swept.voided;
     what->returned += swept.returned;
+    note(map, STRAIT_ERROR_DEAD_LETTER, object, lease, burial.buried);
+    note(map, STRAIT_ERROR_HALF_WRITTEN, object, lease,
+         swept.voided > burial.buried ? swept.voided - burial.buried : 0);
+    note(map, STRAIT_ERROR_REDELIVERED, object, lease, swept.returned);
 }
 
 static void sweep_region(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease,
                          struct strait_left_behind *what)
 {
     struct strait_region_view view;
+    uint32_t locks;
 
-    if (strait_region_view(map, object, &view) == 0)
-        what->locks += strait_region_sweep(&view, lease);
+    if (strait_region_view(map, object, &view) < 0)
+        return;
+    locks = strait_region_sweep(&view, lease);
+    what->locks += locks;
+    note(map, STRAIT_ERROR_LOCK_DIED, object, lease, locks);
 }
 
 static void sweep_counter(struct strait_segment_map *map, const struct strait_object *object, uint32_t lease)
@@ -129,6 +145,7 @@ int strait_sweep_admin(struct strait_segment_map *map)
         struct strait_left_behind what;
         introduce(map, dead, &what);
         strait_sweep_objects(map, dead, &what);
+        strait_error_note(map, STRAIT_ERROR_DIED, "", dead, 1);
         strait_lease_buried(map, dead);
         STRAIT_PROBE2(sweep, dead, what.pid);
         if (strait_swept_hook)

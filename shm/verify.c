@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "directory.h"
+#include "errors.h"
 #include "lease.h"
 #include "pages.h"
 #include "strait/atomic.h"
@@ -27,6 +28,7 @@ const struct strait_rule_text strait_rules[STRAIT_RULES] = {
     [STRAIT_RULE_LEASE_STATE] = {"lease-state", "a lease is FREE or USED, and lease 0 is nobody's", ALIVE},
     [STRAIT_RULE_LEASE_HELD] = {"lease-held", "nobody holds the lock of a lease that is FREE", ALIVE},
     [STRAIT_RULE_LEASE_WAIT] = {"lease-wait", "a wait is of a kind that this build knows", ALIVE},
+    [STRAIT_RULE_ERROR] = {"error", "an error is of a kind that this build knows, and its key is its name's", LAYOUT},
     [STRAIT_RULE_ENTRY_STATE] = {"entry-state", "an entry is FREE, LIVE or UNLINKED", SEGMENT},
     [STRAIT_RULE_ENTRY_KIND] = {"entry-kind", "an object is of a kind that this build knows", LAYOUT},
     [STRAIT_RULE_ENTRY_BOUNDS] = {"entry-bounds", "an object is made of whole pages of the arena", SEGMENT},
@@ -143,6 +145,22 @@ static void verify_leases(struct strait_look *look)
     look->at.lease = STRAIT_NOWHERE;
 }
 
+/* ---- errors ---- */
+
+/* Cells without a count are half-written: whoever meets that error next finishes them. */
+static void verify_errors(struct strait_look *look)
+{
+    struct strait_error_seen seen;
+
+    for (uint32_t i = 0; i < STRAIT_ERRORS; i++) {
+        const struct strait_error_cell *cell = strait_segment_error(look->map, i);
+        /* acquire [E5] <- [E1] strait_error_count: a counted cell is whole */
+        uint64_t count = strait_load64_acquire(&cell->count), key = strait_load64_relaxed(&cell->key);
+        if (count && (!strait_error_read(look->map, i, &seen) || strait_error_key(seen.kind, seen.object) != key))
+            strait_look_found(look, STRAIT_RULE_ERROR, &cell->key, key);
+    }
+}
+
 /* ---- directory ---- */
 
 /* Compare with the entries before this one. Does it lie in a place of its own? */
@@ -239,6 +257,7 @@ uint32_t strait_verify(struct strait_segment_map *map, struct strait_verify *how
 
     verify_header(&look);
     verify_leases(&look);
+    verify_errors(&look);
     for (uint32_t i = 0; i < map->directory_max; i++) {
         look.at.entry = i;
         verify_entry(&look, i);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The bytes that processes share, version 1. No pointers: offsets from the segment's start, checked on every load.
+ * The bytes that processes share, version 2. No pointers: offsets from the segment's start, checked on every load.
  *
- *   header | leases | directory | arena: objects, each page-aligned, zeroed and reserved before it is published
+ *   header | leases | errors | directory | arena: objects, each page-aligned, zeroed and reserved before it is published
  *
  * Each field says who writes it and who reads it. "admin" means: under the segment's admin lock (admin.h).
  * tests/layout has the golden bytes; a change here is a new STRAIT_LAYOUT_VERSION.
@@ -13,13 +13,14 @@
 #include "base.h"
 
 #define STRAIT_MAGIC          UINT64_C(0x3154494152545300) /* "\0STRAIT1" */
-#define STRAIT_LAYOUT_VERSION 1
+#define STRAIT_LAYOUT_VERSION 2
 #define STRAIT_LEASES         512 /* lease indices 1..511 are handed out; sizes the sets and the per-lease cells */
 #define STRAIT_LEASE_NONE     0   /* leases count from 1 */
 #define STRAIT_LEASE_ORPHAN   0xFFFF
 #define STRAIT_NAME_BYTES     48 /* names of segments and objects, with the final 0 */
 #define STRAIT_PROGRAM_BYTES  32
 #define STRAIT_WAITS          4  /* wait records of one lease */
+#define STRAIT_ERRORS         64 /* distinct errors that a segment remembers */
 #define STRAIT_LAYOUT_FIELDS  96 /* room for the layout's own description, layout.c */
 #define STRAIT_PAGE           4096
 
@@ -46,6 +47,7 @@ struct strait_header {
     uint64_t bytes;                                /* likewise: of the file */
     uint64_t id;                                   /* likewise: random; orders locks of several segments */
     uint64_t leases_off, directory_off, arena_off; /* likewise */
+    uint64_t errors_off;                           /* likewise */
     uint32_t directory_max;                        /* likewise: entries */
     uint32_t page_bytes;                           /* likewise */
     uint64_t created_ns;                           /* likewise: CLOCK_REALTIME, for people */
@@ -55,6 +57,7 @@ struct strait_header {
     uint64_t looked_ns;  /* waiters: when somebody last looked at all leases (CLOCK_MONOTONIC); a hint */
     uint32_t no_barrier; /* attach, admin, sticky: somebody here has no membarrier, bells stay in FENCE mode */
     uint32_t unused0;
+    uint64_t errors_lost; /* whoever finds no cell, relaxed add: errors that are counted nowhere else */
     char name[STRAIT_NAME_BYTES];
     uint32_t layout[STRAIT_LAYOUT_FIELDS];
 };
@@ -94,6 +97,46 @@ struct strait_lease_cell {
     char program[STRAIT_PROGRAM_BYTES];
     uint64_t unused[7];
     struct strait_wait_record waits[STRAIT_WAITS];
+};
+
+/* ---- errors ---- */
+
+/** What can go wrong so that people should know. Appended to only; the words are shmctl's. */
+enum strait_error_kind {
+    STRAIT_ERROR_NONE = 0,
+    STRAIT_ERROR_DIED,           /* a process died attached */
+    STRAIT_ERROR_HALF_WRITTEN,   /* a message whose sender died, or left, before it was committed */
+    STRAIT_ERROR_REDELIVERED,    /* a message whose receiver died before it released it */
+    STRAIT_ERROR_DEAD_LETTER,    /* a message whose receivers died too often */
+    STRAIT_ERROR_DROPPED_NEW,    /* a message for which there was no room, by the channel's policy */
+    STRAIT_ERROR_DROPPED_OLDEST, /* likewise, an unread one that made room */
+    STRAIT_ERROR_FULL,           /* a send that failed because the channel was full */
+    STRAIT_ERROR_NO_REPLY,       /* a request that found all replies in use */
+    STRAIT_ERROR_UNANSWERED,     /* a caller whose deadline passed */
+    STRAIT_ERROR_JOB_LOST,       /* a caller that was told that its job has failed, with its workers */
+    STRAIT_ERROR_LOCK_DIED,      /* an owner that died inside a region */
+    STRAIT_ERROR_LOCK_POISONED,  /* a region that was released unhealed after that */
+    STRAIT_ERROR_LOCK_LATE,      /* a lock that was not had by its deadline */
+    STRAIT_ERROR_DAMAGED,        /* bytes that cannot be: -EPROTO, -EBADMSG */
+    STRAIT_ERROR_NO_ROOM,        /* an object for which the segment has no bytes or no entry */
+    STRAIT_ERROR_ADMIN_LATE,     /* the admin lock was not had in time */
+    STRAIT_ERROR_KINDS
+};
+
+/**
+ * One distinct error: of one kind, in the object of one name ("" = the segment). Written on slow paths only, by whoever
+ * meets it; a cell is claimed by one compare-and-swap and never given back. Until `count` is set it is half-written,
+ * and whoever meets the same error next finishes it. Times are CLOCK_REALTIME, for people.
+ */
+struct strait_error_cell {
+    uint64_t key;      /* kind 8 | hash of the name 56; 0 = free. CAS 0 -> key */
+    uint64_t count;    /* added to last; readers look here first */
+    uint64_t first_ns; /* CAS 0 -> now */
+    uint64_t last_ns;  /* relaxed */
+    uint64_t who;      /* of the last one: pid 32 | lease 16; relaxed */
+    uint64_t unused;
+    uint64_t object[STRAIT_NAME_BYTES / 8];     /* the name, its words stored relaxed: those who race store the same */
+    uint64_t program[STRAIT_PROGRAM_BYTES / 8]; /* of `who`; a race may mix two */
 };
 
 /* ---- directory ---- */

@@ -20,9 +20,10 @@ def build_new(folder):
         shutil.copytree(root / part, folder / part)
     header = folder / "shm/strait/layout.h"
     text = header.read_text(encoding="utf-8")
-    moved = re.sub(r"(#define STRAIT_LAYOUT_VERSION) 1\b", r"\1 2", text)
+    ours = int(re.search(r"#define STRAIT_LAYOUT_VERSION (\d+)", text)[1])
+    moved = re.sub(r"(#define STRAIT_LAYOUT_VERSION) \d+", rf"\1 {ours + 1}", text)
     moved = moved.replace("uint64_t unused1[7];\n    /* consumers */", "uint64_t unused1[15];\n    /* consumers */")
-    assert moved.count("VERSION 2") == 1 and "unused1[15]" in moved, "layout.h has changed: change this test"
+    assert moved.count(f"VERSION {ours + 1}") == 1 and "unused1[15]" in moved, "layout.h has changed: change this test"
     header.write_text(moved, encoding="utf-8")
     names = ("process", "error", "version", "endpoint", "node", "topology", "numa_none",
              "channel", "sender", "receiver", "batch", "reply")
@@ -32,7 +33,7 @@ def build_new(folder):
     subprocess.run([compiler, "-O0", "-w", "-D_GNU_SOURCE", "-std=gnu17", "-I", folder / "shm", "-I", folder / "lib",
                     root / "tests/layout/upgrade.c", stubs, *sorted((folder / "shm").glob("*.c")),
                     *(folder / "lib" / f"{name}.c" for name in names), "-pthread", "-o", folder / "new"], check=True)
-    return folder / "new"
+    return folder / "new", ours
 
 
 def start(program, word):
@@ -59,7 +60,8 @@ def main():
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="strait-test-") as place, \
             tempfile.TemporaryDirectory(prefix="strait-test-") as folder:
         os.environ["STRAIT_DIR"] = place
-        new = build_new(pathlib.Path(folder))
+        new, ours = build_new(pathlib.Path(folder))
+        earlier, later = f"strait.orders.v{ours}", f"strait.orders.v{ours + 1}"
         servers = {old: start(old, "serve")}
         expect(servers[old], "ready")
         clients = {old: start(old, "send")}
@@ -71,19 +73,19 @@ def main():
         for program, line in ((new, "to the new one"), (old, "to the old one, still"), (new, "again")):
             say(clients[program], line)
             expect(servers[program], line)
-        assert sorted(os.listdir(place)) == ["strait.orders.v1", "strait.orders.v2"]
+        assert sorted(os.listdir(place)) == sorted([earlier, later])
         say(clients[old], "last words")
         leave(clients[old])  # 3
         expect(servers[old], "last words")
         expect(servers[old], "removed 1")
         leave(servers[old])
-        assert os.listdir(place) == ["strait.orders.v2"]
+        assert os.listdir(place) == [later]
         say(clients[new], "on we go")
         expect(servers[new], "on we go")
-        os.rename(f"{place}/strait.orders.v2", f"{place}/strait.orders.v1")  # a name that lies is refused, readably
+        os.rename(f"{place}/{later}", f"{place}/{earlier}")  # a name that lies is refused, readably
         said = subprocess.run([old, "send"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20).stdout
-        assert "layout version is 2 there, 1 here" in said, said
-        os.rename(f"{place}/strait.orders.v1", f"{place}/strait.orders.v2")
+        assert f"layout version is {ours + 1} there, {ours} here" in said, said
+        os.rename(f"{place}/{earlier}", f"{place}/{later}")
         leave(clients[new])
         expect(servers[new], "removed 1")
         leave(servers[new])

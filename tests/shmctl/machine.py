@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -31,10 +32,27 @@ class Machine(Place):
         process.kill()
         process.wait()
 
+    def errors_of_a_death(self, pid, began):
+        document = run_json("errors")
+        self.assertEqual({(e["kind"], e["object"]) for e in document["errors"]}, {("died", ""), ("lock-died", "r")})
+        for error in document["errors"]:
+            self.assertEqual((error["count"], error["last_pid"], error["last_program"]), (1, pid, "shmctl-hand"))
+            # the kernel's coarse clock lags by a tick
+            self.assertTrue(began - 20_000_000 <= error["first_ns"] <= error["last_ns"] <= time.time_ns(), error)
+        self.assertEqual(document["beyond"], 0)
+        done = run("errors")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, rf"seg +r +1 +\d+ m?s ago +\d+ m?s ago +shmctl-hand \(pid {pid}\) +owners died inside")
+        kept = self.path("kept")
+        run("snapshot", "seg", kept)
+        self.assertEqual(run_json("errors", kept)["errors"][0]["last_pid"], pid)
+
     def test_check_says_it_in_one_line(self):
         done = run("check")
         self.assertEqual((done.returncode, done.stdout.count("\n")), (0, 1))
         self.assertTrue(done.stdout.startswith("STRAIT OK - 0 segments"))
+        began = time.time_ns()
+        self.assertEqual((run("errors").returncode, run("errors").stdout), (0, "none so far\n"))
         lives = self.hand("lock", "seg", "r")
         self.assertEqual(run("check").returncode, 0)
         self.kill(lives)
@@ -45,8 +63,7 @@ class Machine(Place):
         self.assertEqual(run_json("check")["dead"], 1)
         run("repair", "seg")
         self.assertEqual(run_json("check")["suspect"], 1)
-        (died, inside) = run_json("errors")["errors"]
-        self.assertEqual((died["error"], inside["error"]), ("processes died attached", "owners died inside"))
+        self.errors_of_a_death(lives.pid, began)
         play = self.start("examples/disaster", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         until(lambda: "now:" in play.stdout.readline())
         done = run("check", "disaster")

@@ -14,7 +14,8 @@ static int make(void **state)
     struct strait_segment_shape shape = {.directory_max = ENTRIES, .mode = 0600};
 
     place_setup(state);
-    shape.bytes = STRAIT_PAGE + STRAIT_LEASES * sizeof(struct strait_lease_cell) + STRAIT_PAGE + ARENA;
+    shape.bytes = STRAIT_PAGE + STRAIT_LEASES * sizeof(struct strait_lease_cell) +
+                  STRAIT_ERRORS * sizeof(struct strait_error_cell) + STRAIT_PAGE + ARENA;
     CHECK_IS(strait_segment_build(&map, place_path("strait.x"), &shape), 0);
     CHECK_IS(strait_segment_publish(&map), 0);
     CHECK_IS(strait_lease_take(&map), 1);

@@ -267,6 +267,7 @@ static void every_word_of_the_header_is_checked(UNUSED_STATE)
     patched(AT(bytes), 1 << 21, 8, -EPROTO, "file size");
     patched(AT(page_bytes), 8192, 4, -EPROTO, "page bytes");
     patched(AT(leases_off), 0, 8, -EPROTO, "offset of the leases");
+    patched(AT(errors_off), 1, 8, -EPROTO, "offset of the errors");
     patched(AT(directory_off), UINT64_MAX, 8, -EPROTO, "offset of the directory");
     patched(AT(directory_max), 0, 4, -EPROTO, "directory entries");
     patched(AT(directory_max), 65536, 4, -EPROTO, "directory entries");

@@ -7,6 +7,7 @@
 #include "admin.h"
 #include "attach.h"
 #include "channel.h"
+#include "errors.h"
 #include "counter.h"
 #include "lease.h"
 #include "pages.h"
@@ -248,6 +249,19 @@ static void leases_are_checked(UNUSED_STATE)
     is_sound();
 }
 
+static void errors_are_checked(UNUSED_STATE)
+{
+    struct strait_error_cell *cell = strait_error_find(&map, STRAIT_ERROR_FULL, "jobs");
+
+    is_sound(); /* half-written as yet */
+    strait_error_count(&map, cell, 0, 1);
+    is_sound();
+    SPOIL(cell->key, cell->key + 1, STRAIT_RULE_ERROR);
+    SPOIL(cell->key, (cell->key & UINT64_MAX >> 8) | (uint64_t)STRAIT_ERROR_KINDS << 56, STRAIT_RULE_ERROR);
+    SPOIL(cell->object[0], 0, STRAIT_RULE_ERROR);
+    is_sound();
+}
+
 static void directories_are_checked(UNUSED_STATE)
 {
     struct strait_entry *a = strait_segment_entry(&map, many.entry), *b = strait_segment_entry(&map, sole.entry);
@@ -460,6 +474,7 @@ int main(void)
         TEST(every_rule_has_a_name_and_a_page),
         CASE(headers_are_checked),
         CASE(leases_are_checked),
+        CASE(errors_are_checked),
         CASE(directories_are_checked),
         CASE(nodes_are_checked),
         CASE(channels_are_checked),

@@ -1,89 +1,105 @@
 /* SPDX-License-Identifier: MIT */
-/* shmctl errors: what went wrong since each object was made, as far as the segment counts it. */
+/* shmctl errors: the distinct errors that segments remember (shm/errors.h), the newest first. */
+#include "../../shm/errors.h"
+
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "channel.h"
 #include "commands.h"
-#include "region.h"
 #include "strait/atomic.h"
+
+/* By enum strait_error_kind: for scripts, and for people. */
+static const struct {
+    const char *kind, *says;
+} words[STRAIT_ERROR_KINDS] = {
+    [STRAIT_ERROR_DIED] = {"died", "processes died attached"},
+    [STRAIT_ERROR_HALF_WRITTEN] = {"half-written", "messages half-written, their senders died or left"},
+    [STRAIT_ERROR_REDELIVERED] = {"redelivered", "messages given back, their receivers died or left"},
+    [STRAIT_ERROR_DEAD_LETTER] = {"dead-letter", "dead letters, receivers died too often (shmctl letters)"},
+    [STRAIT_ERROR_DROPPED_NEW] = {"dropped-new", "new messages dropped, full"},
+    [STRAIT_ERROR_DROPPED_OLDEST] = {"dropped-oldest", "oldest messages dropped, full"},
+    [STRAIT_ERROR_FULL] = {"full", "sends failed, full"},
+    [STRAIT_ERROR_NO_REPLY] = {"no-reply", "requests refused, all replies were in use"},
+    [STRAIT_ERROR_UNANSWERED] = {"unanswered", "callers gave up, no answer by their deadline"},
+    [STRAIT_ERROR_JOB_LOST] = {"job-lost", "callers were told that their job has failed"},
+    [STRAIT_ERROR_LOCK_DIED] = {"lock-died", "owners died inside"},
+    [STRAIT_ERROR_LOCK_POISONED] = {"lock-poisoned", "released unhealed, and so poisoned (shmctl heal)"},
+    [STRAIT_ERROR_LOCK_LATE] = {"lock-late", "locks not had by their deadline"},
+    [STRAIT_ERROR_DAMAGED] = {"damaged", "bytes that cannot be (shmctl verify)"},
+    [STRAIT_ERROR_NO_ROOM] = {"no-room", "objects refused, the segment is full (shmctl limits)"},
+    [STRAIT_ERROR_ADMIN_LATE] = {"admin-late", "the admin lock was not had in time"},
+};
 
 struct output {
     struct table table;
     struct json *json; /* or NULL */
     unsigned n;
+    uint64_t lost;
 };
 
-static void row(struct output *out, const struct ctl_segment *s, const char *object, const char *what, uint64_t n)
+static int newest_first(const void *a, const void *b)
 {
-    if (n == 0)
-        return;
-    out->n++;
-    if (out->json) {
-        json_object(out->json, NULL);
-        json_string(out->json, "segment", ctl_segment_name(s));
-        json_string(out->json, "object", object);
-        json_string(out->json, "error", what);
-        json_u64(out->json, "count", n);
-        json_close(out->json);
-        return;
-    }
-    table_cell(&out->table, TABLE_PLAIN, "%s", ctl_segment_name(s));
-    table_cell(&out->table, TABLE_PLAIN, "%s", object);
-    table_cell(&out->table, TABLE_PLAIN, "%" PRIu64, n);
-    table_cell(&out->table, TABLE_PLAIN, "%s", what);
+    const struct strait_error_seen *x = a, *y = b;
+    return x->last_ns < y->last_ns ? 1 : x->last_ns > y->last_ns ? -1 : strcmp(x->object, y->object);
 }
 
-static void channel_rows(struct output *out, struct ctl_segment *s, const struct strait_object *o)
+static void print_json(struct json *j, const struct ctl_segment *s, const struct strait_error_seen *e)
 {
-    const char *name = ctl_object_name(s, o->entry);
-    const struct strait_dead_letters *d;
-    struct strait_channel_view v;
-
-    if (strait_channel_view(&s->map, o, &v) < 0) {
-        row(out, s, name, "damaged: its numbers do not hold together", 1);
-        return;
-    }
-    d = (const struct strait_dead_letters *)(const void *)(s->map.base + v.dead_off);
-    row(out, s, name, "new messages dropped, full", strait_load64_relaxed(&v.shared->dropped_new));
-    row(out, s, name, "oldest messages dropped, full", strait_load64_relaxed(&v.shared->dropped_oldest));
-    row(out, s, name, "messages given back, a receiver died", strait_load64_relaxed(&v.shared->redelivered));
-    row(out, s, name, "messages half-written, a sender died; or buried", strait_load64_relaxed(&v.shared->voided));
-    row(out, s, name, "dead letters, receivers died too often", strait_load64_relaxed(&d->count));
+    json_object(j, NULL);
+    json_string(j, "segment", ctl_segment_name(s));
+    json_string(j, "object", e->object);
+    json_string(j, "kind", words[e->kind].kind);
+    json_string(j, "error", words[e->kind].says);
+    json_u64(j, "count", e->count);
+    json_u64(j, "first_ns", e->first_ns);
+    json_u64(j, "last_ns", e->last_ns);
+    json_u64(j, "last_pid", e->pid);
+    json_u64(j, "last_lease", e->lease);
+    json_string(j, "last_program", e->program);
+    json_close(j);
 }
 
-static void region_rows(struct output *out, struct ctl_segment *s, const struct strait_object *o)
+/* "3 min ago"; clocks may have been set since. */
+static const char *ago(uint64_t now, uint64_t then)
 {
-    struct strait_region_view v;
-    struct strait_part part;
-    uint64_t deaths = 0, poisoned = 0;
+    return table_age(now > then ? now - then : 0);
+}
 
-    if (strait_region_view(&s->map, o, &v) < 0) {
-        row(out, s, ctl_object_name(s, o->entry), "damaged: its numbers do not hold together", 1);
-        return;
-    }
-    for (uint32_t i = 0; i < v.parts && strait_region_part(&v, i, &part) == 0; i++) {
-        deaths += strait_load64_relaxed(&part.lock->deaths);
-        poisoned += (strait_load32_relaxed(&part.lock->word) & STRAIT_LOCK_POISONED) != 0;
-    }
-    row(out, s, ctl_object_name(s, o->entry), "owners died inside", deaths);
-    row(out, s, ctl_object_name(s, o->entry), "locks poisoned now", poisoned);
+static void print_row(struct table *t, const struct ctl_segment *s, const struct strait_error_seen *e)
+{
+    uint64_t now = ctl_real_ns(s);
+
+    table_cell(t, TABLE_PLAIN, "%s", ctl_segment_name(s));
+    table_cell(t, TABLE_BOLD, "%s", *e->object ? table_text(e->object, sizeof e->object) : "-");
+    table_cell(t, TABLE_PLAIN, "%" PRIu64, e->count);
+    table_cell(t, TABLE_PLAIN, "%s ago", ago(now, e->first_ns));
+    table_cell(t, TABLE_PLAIN, "%s ago", ago(now, e->last_ns));
+    if (e->pid)
+        table_cell(t, TABLE_PLAIN, "%s (pid %u)", table_text(e->program, sizeof e->program), e->pid);
+    else
+        table_cell(t, TABLE_DIM, "-");
+    table_cell(t, TABLE_PLAIN, "%s", words[e->kind].says);
 }
 
 static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 {
-    struct strait_object o;
+    struct strait_error_seen seen[STRAIT_ERRORS];
+    struct output *out = arg;
+    unsigned n = 0;
 
     (void)ctl;
-    row(arg, s, "-", "processes died attached", strait_load64_relaxed(&strait_segment_header(&s->map)->sweeps));
-    for (uint32_t i = 0; i < s->map.directory_max; i++) {
-        if (strait_directory_at(&s->map, i, &o) < 0)
-            continue;
-        if (o.kind == STRAIT_KIND_CHANNEL)
-            channel_rows(arg, s, &o);
-        else if (o.kind == STRAIT_KIND_REGION)
-            region_rows(arg, s, &o);
-    }
+    for (uint32_t i = 0; i < STRAIT_ERRORS; i++)
+        n += strait_error_read(&s->map, i, &seen[n]);
+    qsort(seen, n, sizeof *seen, newest_first);
+    for (unsigned i = 0; i < n; i++)
+        if (out->json)
+            print_json(out->json, s, &seen[i]);
+        else
+            print_row(&out->table, s, &seen[i]);
+    out->n += n;
+    out->lost += strait_load64_relaxed(&strait_segment_header(&s->map)->errors_lost);
     return CTL_GOOD;
 }
 
@@ -97,14 +113,18 @@ static int run(const struct ctl *ctl)
         ctl_json_begin(&j, "errors");
         json_array(&j, "errors");
     }
-    table_begin(&out.table, "SEGMENT OBJECT >COUNT ERROR");
+    table_begin(&out.table, "SEGMENT OBJECT >COUNT >FIRST >LAST LAST-BY ERROR");
     r = ctl_each(ctl, look, &out);
     table_end(&out.table, stdout, 0, ctl->colours);
     if (ctl->json) {
         json_close(&j);
+        json_u64(&j, "beyond", out.lost);
         json_close(&j);
-    } else if (out.n == 0) {
-        printf("none so far\n");
+    } else {
+        if (out.n == 0)
+            printf("none so far\n");
+        if (out.lost)
+            printf("and %" PRIu64 " of kinds beyond the %d that a segment remembers\n", out.lost, STRAIT_ERRORS);
     }
     return r == CTL_GOOD && out.n ? CTL_FINDING : r;
 }
@@ -112,11 +132,13 @@ static int run(const struct ctl *ctl)
 const struct ctl_command ctl_errors = {
     .name = "errors",
     .arguments = "[NAME]…",
-    .summary = "What went wrong so far: deaths, drops, redeliveries, dead letters, each with its count",
-    .help = "What the segments count; when it happened they do not record. Exit 1: there is something.\n"
+    .summary = "What went wrong so far: each distinct error once, with its count, its first and its last time",
+    .help = "Deaths and what they left, drops, full channels, callers and lockers in vain, damage: whoever meets one\n"
+            "writes it into the segment, so it is there when nobody runs any more. LAST-BY is whose the last one was.\n"
+            "Counts are approximate after a death. Exit 1: there is something.\n"
             "\n"
             "  shmctl errors\n"
-            "  shmctl errors demo --json | jq '.errors[] | select(.error | startswith(\"dead\"))'\n",
+            "  shmctl errors demo --json | jq '.errors[] | select(.kind == \"dead-letter\")'\n",
     .most = 64,
     .run = run,
 };

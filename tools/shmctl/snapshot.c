@@ -47,6 +47,7 @@ static int map_file(struct ctl_segment *s, struct ctl_snapshot *head, uint64_t b
     if (r < 0)
         return r;
     map->leases_off = header.leases_off;
+    map->errors_off = header.errors_off;
     map->directory_off = header.directory_off;
     map->arena_off = header.arena_off;
     map->directory_max = header.directory_max;
