@@ -25,7 +25,6 @@ static int drain(const struct ctl *ctl, struct strait_rx *rx)
     uint64_t most = ctl_number(ctl, "count", UINT64_MAX, 1, UINT64_MAX), n = 0;
     struct ctl_message_format how;
     struct strait_msg msg;
-    struct json j;
     int r = 0;
 
     ctl_message_format(ctl, &how);
@@ -41,13 +40,9 @@ static int drain(const struct ctl *ctl, struct strait_rx *rx)
         strait_release(rx, &msg);
         n++;
     }
-    if (ctl->json && !ctl_given(ctl, "print")) {
-        ctl_json_begin(&j, "drain");
-        json_u64(&j, "dropped", n);
-        json_close(&j);
-    } else if (!ctl->json) {
-        printf("%llu messages dropped\n", (unsigned long long)n);
-    }
+    if (ctl->json)
+        ctl_json_line(ctl);
+    printf(ctl->json ? "\"dropped\": %llu}\n" : "%llu messages dropped\n", (unsigned long long)n);
     return r == 0 || r == -EAGAIN || r == -EPIPE ? CTL_GOOD : ctl_say_failed(ctl->word[1], r);
 }
 

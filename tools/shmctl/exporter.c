@@ -30,15 +30,44 @@ static void put_label(FILE *out, const char *name, const char *value)
     putc('"', out);
 }
 
-static void put_family(FILE *out, const char *name, const char *type, const char *help)
+/* As text for Prometheus, or as JSON. */
+struct sink {
+    FILE *out;
+    struct json *json; /* or NULL */
+};
+
+static void put_family(const struct sink *to, const char *name, const char *type, const char *help)
 {
-    fprintf(out, "# HELP strait_%s %s\n# TYPE strait_%s %s\n", name, help, name, type);
+    if (to->json == NULL)
+        fprintf(to->out, "# HELP strait_%s %s\n# TYPE strait_%s %s\n", name, help, name, type);
 }
 
-static void put_number(FILE *out, const char *name, const char *type, const char *help, uint64_t value)
+static void put_value(const struct sink *to, const char *name, const struct ctl_sample *of, uint64_t value)
 {
-    put_family(out, name, type, help);
-    fprintf(out, "strait_%s %" PRIu64 "\n", name, value);
+    if (to->json) {
+        json_object(to->json, NULL);
+        json_string(to->json, "name", name);
+        if (of) {
+            json_string(to->json, "segment", of->segment);
+            json_string(to->json, "channel", of->channel);
+        }
+        json_u64(to->json, "value", value);
+        json_close(to->json);
+        return;
+    }
+    fprintf(to->out, "strait_%s", name);
+    if (of) {
+        put_label(to->out, "{segment", of->segment);
+        put_label(to->out, ",channel", of->channel);
+        putc('}', to->out);
+    }
+    fprintf(to->out, " %" PRIu64 "\n", value);
+}
+
+static void put_number(const struct sink *to, const char *name, const char *type, const char *help, uint64_t value)
+{
+    put_family(to, name, type, help);
+    put_value(to, name, NULL, value);
 }
 
 struct metric {
@@ -78,33 +107,35 @@ static const struct metric metrics[] = {
     {"channel_dead_letters_total", "counter", "Messages whose receivers died too often.", of_dead_letters},
 };
 
-static void put_metrics(const struct ctl *ctl, FILE *out)
+static void put_all(const struct ctl *ctl, const struct sink *to)
 {
     struct ctl_samples all = {.channel = NULL};
     struct ctl_health h = {0};
 
     ctl_each(ctl, ctl_health_add, &h);
     ctl_each(ctl, ctl_sample, &all);
-    put_number(out, "segments", "gauge", "Segments that can be read.", h.segments);
-    put_number(out, "segments_unused", "gauge", "Segments that nobody is attached to.", h.unused);
-    put_number(out, "segment_bytes", "gauge", "Bytes of all segments.", h.bytes);
-    put_number(out, "processes_alive", "gauge", "Attached processes.", h.alive);
-    put_number(out, "processes_dead", "gauge", "Dead processes that nobody has swept.", h.dead);
-    put_number(out, "processes_stopped", "gauge", "Attached processes that are stopped.", h.stopped);
-    put_number(out, "waits_blocked", "gauge", "Threads that somebody holds up.", h.blocked);
-    put_number(out, "deadlocks", "gauge", "Deadlocks.", h.deadlocks);
-    put_number(out, "regions_poisoned", "gauge", "Poisoned locks.", h.poisoned);
-    put_number(out, "regions_suspect", "gauge", "Locks whose owner died inside.", h.suspect);
+    put_number(to, "segments", "gauge", "Segments that can be read.", h.segments);
+    put_number(to, "segments_unused", "gauge", "Segments that nobody is attached to.", h.unused);
+    put_number(to, "segment_bytes", "gauge", "Bytes of all segments.", h.bytes);
+    put_number(to, "processes_alive", "gauge", "Attached processes.", h.alive);
+    put_number(to, "processes_dead", "gauge", "Dead processes that nobody has swept.", h.dead);
+    put_number(to, "processes_stopped", "gauge", "Attached processes that are stopped.", h.stopped);
+    put_number(to, "waits_blocked", "gauge", "Threads that somebody holds up.", h.blocked);
+    put_number(to, "deadlocks", "gauge", "Deadlocks.", h.deadlocks);
+    put_number(to, "regions_poisoned", "gauge", "Poisoned locks.", h.poisoned);
+    put_number(to, "regions_suspect", "gauge", "Locks whose owner died inside.", h.suspect);
     for (size_t m = 0; m < sizeof metrics / sizeof metrics[0]; m++) {
-        put_family(out, metrics[m].name, metrics[m].type, metrics[m].help);
-        for (unsigned i = 0; i < all.n; i++) {
-            fprintf(out, "strait_%s{", metrics[m].name);
-            put_label(out, "segment", all.sample[i].segment);
-            put_label(out, ",channel", all.sample[i].channel);
-            fprintf(out, "} %" PRIu64 "\n", metrics[m].of(&all.sample[i]));
-        }
+        put_family(to, metrics[m].name, metrics[m].type, metrics[m].help);
+        for (unsigned i = 0; i < all.n; i++)
+            if (!all.sample[i].unlinked) /* its name may be another's by now, and names are all that tells rows apart */
+                put_value(to, metrics[m].name, &all.sample[i], metrics[m].of(&all.sample[i]));
     }
     ctl_samples_free(&all);
+}
+
+static void put_metrics(const struct ctl *ctl, FILE *out)
+{
+    put_all(ctl, &(struct sink){.out = out});
 }
 
 /* ---- a file, again and again: a half-written one is never seen ---- */
@@ -191,7 +222,10 @@ static int serve(const struct ctl *ctl, const char *where)
         ctl_say("cannot listen on %s:%lu: %s", host, n, strerror(errno));
         return CTL_FINDING;
     }
-    printf("http://%s:%u/metrics\n", host, MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+    if (ctl->json)
+        ctl_json_line(ctl);
+    printf(ctl->json ? "\"url\": \"http://%s:%u/metrics\"}\n" : "http://%s:%u/metrics\n", host,
+           MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
     fflush(stdout);
     ctl_catch_signals();
     while (!ctl_stop)
@@ -210,11 +244,21 @@ static int serve(const struct ctl *ctl, const char *where)
 
 static int run_exporter(const struct ctl *ctl)
 {
+    struct json j;
+
     if (ctl_given(ctl, "listen"))
         return serve(ctl, ctl_given(ctl, "listen"));
     if (ctl_given(ctl, "file"))
         return keep_file(ctl, ctl_given(ctl, "file"));
-    put_metrics(ctl, stdout);
+    if (!ctl->json) {
+        put_metrics(ctl, stdout);
+        return CTL_GOOD;
+    }
+    ctl_json_begin(&j, "exporter");
+    json_array(&j, "metrics");
+    put_all(ctl, &(struct sink){.json = &j});
+    json_close(&j);
+    json_close(&j);
     return CTL_GOOD;
 }
 
@@ -222,8 +266,9 @@ const struct ctl_command ctl_exporter = {
     .name = "exporter",
     .arguments = "[NAME]…",
     .summary = "Everything in numbers, as Prometheus reads them: once, to a file, or over HTTP",
-    .help = "Without an option: to the standard output, once. A file is replaced as a whole (node_exporter's textfile\n"
-            "collector). Over HTTP on 127.0.0.1, unless an address is given: GET /metrics.\n"
+    .help = "Without an option: to the standard output, once (with --json as a document). A file is replaced as a\n"
+            "whole (node_exporter's textfile collector). Over HTTP on 127.0.0.1, unless an address is given: GET "
+            "/metrics.\n"
             "\n"
             "  shmctl exporter --listen 9477\n"
             "  shmctl exporter --file /var/lib/node_exporter/strait.prom --interval 15\n",

@@ -33,6 +33,25 @@ static int repair(const struct ctl *ctl, struct strait_region *region)
     return CTL_FINDING;
 }
 
+/* Healed, or there was nothing to heal. */
+static int say(const struct ctl *ctl, bool healed)
+{
+    struct json j;
+
+    if (!ctl->json) {
+        printf(healed ? "region %s is healed\n" : "region %s is sound: nothing was done\n",
+               table_text(ctl->word[1], STRAIT_NAME_BYTES));
+        return CTL_GOOD;
+    }
+    ctl_json_begin(&j, "heal");
+    json_string(&j, "segment", ctl->word[0]);
+    json_string(&j, "region", ctl->word[1]);
+    json_u64(&j, "part", ctl_number(ctl, "part", 0, 0, STRAIT_REGION_PARTS - 1));
+    json_bool(&j, "healed", healed);
+    json_close(&j);
+    return CTL_GOOD;
+}
+
 static int heal(const struct ctl *ctl, struct strait_region *region)
 {
     int r = strait_region_lock_for_heal(region, strait_after_ns(CTL_PATIENCE_NS)), done;
@@ -46,8 +65,7 @@ static int heal(const struct ctl *ctl, struct strait_region *region)
         return ctl_say_failed(ctl->word[1], r);
     if (r == 0) {
         strait_region_unlock(region);
-        printf("region %s is sound: nothing was done\n", table_text(ctl->word[1], STRAIT_NAME_BYTES));
-        return CTL_GOOD;
+        return say(ctl, false);
     }
     done = repair(ctl, region);
     if (done != CTL_GOOD) {
@@ -56,8 +74,7 @@ static int heal(const struct ctl *ctl, struct strait_region *region)
     }
     strait_region_heal(region);
     strait_region_unlock(region);
-    printf("region %s is healed\n", table_text(ctl->word[1], STRAIT_NAME_BYTES));
-    return CTL_GOOD;
+    return say(ctl, true);
 }
 
 static int run(const struct ctl *ctl)

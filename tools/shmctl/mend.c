@@ -14,14 +14,25 @@
 
 /* ---- repair ---- */
 
-static FILE *told; /* where swept() writes */
+static const struct ctl *told; /* what swept() writes for; NULL = nobody */
+static struct json deaths;
 
 static void swept(const struct strait_segment_map *map, const struct strait_left_behind *what)
 {
-    if (told)
-        fprintf(told, "%s: %s (pid %u, lease %u) is dead: %u slots voided, %u given back, %u locks marked\n", map->path,
-                table_text(what->program, sizeof what->program), what->pid, what->lease, what->voided, what->returned,
-                what->locks);
+    if (told && told->json) {
+        json_object(&deaths, NULL);
+        json_u64(&deaths, "lease", what->lease);
+        json_u64(&deaths, "pid", what->pid);
+        json_string(&deaths, "program", what->program);
+        json_u64(&deaths, "voided", what->voided);
+        json_u64(&deaths, "returned", what->returned);
+        json_u64(&deaths, "locks", what->locks);
+        json_close(&deaths);
+    } else if (told) {
+        printf("%s: %s (pid %u, lease %u) is dead: %u slots voided, %u given back, %u locks marked\n", map->path,
+               table_text(what->program, sizeof what->program), what->pid, what->lease, what->voided, what->returned,
+               what->locks);
+    }
 }
 
 int ctl_sweep_path(const char *path)
@@ -44,21 +55,25 @@ static int run_repair(const struct ctl *ctl)
 {
     struct strait_segment_map map;
     char path[PATH_MAX];
-    struct json j;
     int r = ctl_open_writable(ctl, ctl->word[0], &map); /* says what is wrong with it */
 
     if (r != CTL_GOOD)
         return r;
     strcpy(path, map.path);
     strait_segment_close(&map);
-    told = ctl->json ? NULL : stdout;
+    told = ctl;
+    if (ctl->json) {
+        ctl_json_begin(&deaths, "repair");
+        json_string(&deaths, "segment", ctl->word[0]);
+        json_array(&deaths, "deaths");
+    }
     r = ctl_sweep_path(path);
     if (r < 0 && r != -ETIMEDOUT)
         ctl_say("%s: %s", path, strait_strerror(r));
     if (ctl->json) {
-        ctl_json_begin(&j, "repair");
-        json_i64(&j, "swept", r);
-        json_close(&j);
+        json_close(&deaths);
+        json_u64(&deaths, "swept", r < 0 ? 0 : (uint64_t)r);
+        json_close(&deaths);
     } else if (r == 0) {
         printf("%s: nobody is dead and unswept\n", path);
     }
@@ -83,6 +98,19 @@ const struct ctl_command ctl_repair = {
 
 /* ---- close ---- */
 
+/* {segment, and what of it, did: true} */
+static void say_done(const struct ctl *ctl, const char *what, const char *did)
+{
+    struct json j;
+
+    ctl_json_begin(&j, ctl->command->name);
+    json_string(&j, "segment", ctl->word[0]);
+    if (ctl->words > 1)
+        json_string(&j, what, ctl->word[1]);
+    json_bool(&j, did, true);
+    json_close(&j);
+}
+
 static int run_close(const struct ctl *ctl)
 {
     struct strait_segment *segment;
@@ -94,7 +122,9 @@ static int run_close(const struct ctl *ctl)
     strait_detach(segment);
     if (r < 0)
         return ctl_say_failed(ctl->word[1], r);
-    if (!ctl->json)
+    if (ctl->json)
+        say_done(ctl, "channel", "closed");
+    else
         printf("channel %s is closed: sends fail, receivers drain it\n", table_text(ctl->word[1], STRAIT_NAME_BYTES));
     return CTL_GOOD;
 }
@@ -140,7 +170,9 @@ static int rm_object(const struct ctl *ctl)
         ctl_close(&look);
         if (r < 0)
             r = ctl_say_failed(ctl->word[1], r);
-        else if (!ctl->json)
+        else if (ctl->json)
+            say_done(ctl, "object", "removed");
+        else
             printf("%s has no name any more; its memory goes with the last who uses it\n",
                    table_text(ctl->word[1], STRAIT_NAME_BYTES));
     }
@@ -182,7 +214,9 @@ static int rm_segment(const struct ctl *ctl)
         return ctl_say_busy(path);
     if (r < 0)
         return ctl_say_failed(path, r);
-    if (!ctl->json)
+    if (ctl->json)
+        say_done(ctl, "object", "removed");
+    else
         printf("%s is removed\n", path);
     return CTL_GOOD;
 }

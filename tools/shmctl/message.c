@@ -13,7 +13,7 @@ void ctl_message_format(const struct ctl *ctl, struct ctl_message_format *how)
 {
     const char *format = ctl_given(ctl, "format");
 
-    *how = (struct ctl_message_format){ctl->json ? CTL_JSON_LINE : CTL_TEXT, format};
+    *how = (struct ctl_message_format){ctl->json ? CTL_JSON_LINE : CTL_TEXT, format, ctl};
     if (ctl_given(ctl, "hex"))
         how->how = CTL_HEX;
     if (ctl_given(ctl, "raw"))
@@ -141,9 +141,10 @@ static void print_format(const char *format, const struct ctl_message *m)
 }
 
 /* One line: a stream of documents, as jq likes it. */
-static void print_json(const struct ctl_message *m)
+static void print_json(const struct ctl *ctl, const struct ctl_message *m)
 {
-    printf("{\"number\": %" PRIu64 ", \"time_ns\": %" PRIu64 ", \"ring\": %u, \"tag\": %u, \"flags\": %u, "
+    ctl_json_line(ctl);
+    printf("\"number\": %" PRIu64 ", \"time_ns\": %" PRIu64 ", \"ring\": %u, \"tag\": %u, \"flags\": %u, "
            "\"attempts\": %u, \"late\": %s, \"bytes\": %u, \"hex\": \"",
            m->number, m->time_ns, m->ring, m->tag, m->flags, m->attempts, m->late ? "true" : "false", m->bytes);
     put_hex(m->data, m->bytes);
@@ -164,7 +165,7 @@ void ctl_message_print(const struct ctl_message_format *how, const struct ctl_me
         print_format(how->format, m);
         break;
     case CTL_JSON_LINE:
-        print_json(m);
+        print_json(how->ctl, m);
         break;
     default:
         print_head(m);

@@ -19,6 +19,7 @@ struct ctl_message {
 struct ctl_message_format {
     enum { CTL_TEXT, CTL_HEX, CTL_RAW, CTL_FORMAT, CTL_JSON_LINE } how;
     const char *format;
+    const struct ctl *ctl;
 };
 
 /** Options of commands that print messages; ctl_message_format reads them. */

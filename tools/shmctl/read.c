@@ -156,6 +156,11 @@ int ctl_each(const struct ctl *ctl, int (*look)(const struct ctl *, struct ctl_s
 
 /* ---- time, JSON ---- */
 
+void ctl_json_line(const struct ctl *ctl)
+{
+    printf("{\"schema\": \"strait.shmctl.%s\", \"version\": %d, ", ctl->command->name, CTL_JSON_VERSION);
+}
+
 void ctl_json_begin(struct json *j, const char *command)
 {
     char schema[64];

@@ -36,7 +36,8 @@ static void fill(struct ctl_segment *seg, const struct strait_channel_view *v, s
         (const struct strait_dead_letters *)(const void *)(seg->map.base + v->dead_off);
     const struct strait_entry *e = strait_segment_entry(&seg->map, v->object.entry);
 
-    *s = (struct ctl_sample){.ns = ctl_mono_ns(seg),
+    *s = (struct ctl_sample){.unlinked = strait_load32_relaxed(&e->state) == STRAIT_ENTRY_UNLINKED,
+                             .ns = ctl_mono_ns(seg),
                              .id = strait_load64_relaxed(&strait_segment_header(&seg->map)->id) ^
                                    (uint64_t)v->object.entry << 32 ^ strait_load32_relaxed(&e->serial),
                              .senders = strait_set_count(&c->senders),

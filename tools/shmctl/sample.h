@@ -6,6 +6,7 @@
 #include "shmctl.h"
 
 struct ctl_sample {
+    bool unlinked; /* it has no name any more */
     char segment[STRAIT_NAME_BYTES], channel[STRAIT_NAME_BYTES];
     uint64_t id;             /* segment, entry and its serial: the same channel in the next sample? */
     uint64_t sent, received; /* since it was made; slots that were given up count, too */

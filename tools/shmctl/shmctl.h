@@ -115,6 +115,9 @@ const char *ctl_segment_name(const struct ctl_segment *segment);
 /** The document's first members. */
 void ctl_json_begin(struct json *j, const char *command);
 
+/** The same, of a document that is one line of many: "{…, "; its members and the end are the caller's to print. */
+void ctl_json_line(const struct ctl *ctl);
+
 /** CLOCK_REALTIME, CLOCK_MONOTONIC in ns: of the segment's, which for a snapshot is when it was taken. */
 uint64_t ctl_real_ns(const struct ctl_segment *segment);
 uint64_t ctl_mono_ns(const struct ctl_segment *segment);

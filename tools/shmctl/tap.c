@@ -15,6 +15,7 @@
 struct taker {
     void (*message)(struct taker *t, const struct ctl_message *m);
     void (*gap)(struct taker *t, uint64_t missed);
+    uint64_t seen, missed; /* in the end */
 };
 
 /* Follow until told to stop, `rate` messages a second at most: CTL_GOOD, or why it could not begin. */
@@ -49,6 +50,8 @@ static int follow(const struct ctl *ctl, struct taker *t, uint64_t rate)
     }
     if (r == CTL_GOOD)
         fprintf(stderr, "shmctl: %" PRIu64 " messages, %" PRIu64 " missed\n", f.seen, f.missed);
+    t->seen = f.seen;
+    t->missed = f.missed;
     ctl_follow_end(&f);
     ctl_close(&s);
     return r;
@@ -83,17 +86,19 @@ static void tap_gap(struct taker *t, uint64_t missed)
     tap->gap += missed;
     if (now - tap->told_ns < 100000000)
         return;
-    if (tap->how.how == CTL_JSON_LINE)
-        printf("{\"gap\": %" PRIu64 "}\n", tap->gap);
-    else
+    if (tap->how.how == CTL_JSON_LINE) {
+        ctl_json_line(tap->how.ctl);
+        printf("\"gap\": %" PRIu64 "}\n", tap->gap);
+    } else {
         fprintf(stderr, "shmctl: gap: %" PRIu64 " messages missed\n", tap->gap);
+    }
     tap->gap = 0;
     tap->told_ns = now;
 }
 
 static int run_tap(const struct ctl *ctl)
 {
-    struct tap tap = {.t = {tap_message, tap_gap}};
+    struct tap tap = {.t = {.message = tap_message, .gap = tap_gap}};
 
     ctl_message_format(ctl, &tap.how);
     return follow(ctl, &tap.t, RATE);
@@ -156,7 +161,9 @@ static void record_gap(struct taker *t, uint64_t missed)
 static int run_record(const struct ctl *ctl)
 {
     struct record_head head = {RECORD_MAGIC, 1, 0};
-    struct recorder recorder = {.t = {record_message, record_gap}, .file = fopen(ctl->word[2], "wxe")};
+    struct recorder recorder = {.t = {.message = record_message, .gap = record_gap},
+                                .file = fopen(ctl->word[2], "wxe")};
+    struct json j;
     bool bad;
     int r;
 
@@ -167,10 +174,18 @@ static int run_record(const struct ctl *ctl)
     fwrite(&head, sizeof head, 1, recorder.file);
     r = follow(ctl, &recorder.t, 0);
     bad = ferror(recorder.file);
-    if (fclose(recorder.file) == 0 && !bad)
-        return r;
-    ctl_say("%s: %s", ctl->word[2], strerror(errno));
-    return CTL_FINDING;
+    if (fclose(recorder.file) != 0 || bad) {
+        ctl_say("%s: %s", ctl->word[2], strerror(errno));
+        return CTL_FINDING;
+    }
+    if (r == CTL_GOOD && ctl->json) {
+        ctl_json_begin(&j, "record");
+        json_string(&j, "file", ctl->word[2]);
+        json_u64(&j, "messages", recorder.t.seen);
+        json_u64(&j, "missed", recorder.t.missed);
+        json_close(&j);
+    }
+    return r;
 }
 
 const struct ctl_command ctl_record = {
@@ -220,9 +235,10 @@ static void keep_time(uint64_t began, uint64_t offset_ns, double speed)
 static int send_record(const struct ctl *ctl, FILE *file, struct strait_tx *tx)
 {
     double speed = ctl_seconds(ctl, "speed", 1);
-    uint64_t began = strait_now_ns(), first = 0, n = 0;
+    uint64_t began = strait_now_ns(), first = 0, n = 0, requests = 0;
     unsigned char *bytes = malloc(tx->slot_bytes);
     struct record head;
+    struct json j;
     int r = bytes ? 0 : -ENOMEM;
 
     while (r >= 0 && !ctl_stop && fread(&head, sizeof head, 1, file) == 1) {
@@ -233,8 +249,10 @@ static int send_record(const struct ctl *ctl, FILE *file, struct strait_tx *tx)
         first = n ? first : head.time_ns;
         if (!ctl_given(ctl, "fast") && head.time_ns > first)
             keep_time(began, head.time_ns - first, speed);
-        if (head.flags & STRAIT_MSG_REQUEST)
-            continue; /* whoever asked is not waiting any more */
+        if (head.flags & STRAIT_MSG_REQUEST) { /* whoever asked is not waiting any more */
+            requests++;
+            continue;
+        }
         r = strait_send_tagged(tx, head.tag, bytes, head.bytes, STRAIT_FOREVER);
         n += r >= 0;
     }
@@ -242,6 +260,12 @@ static int send_record(const struct ctl *ctl, FILE *file, struct strait_tx *tx)
     if (r < 0 && r != -EINTR)
         return ctl_say_failed(ctl->word[1], r);
     fprintf(stderr, "shmctl: %" PRIu64 " messages sent\n", n);
+    if (ctl->json) {
+        ctl_json_begin(&j, "replay");
+        json_u64(&j, "sent", n);
+        json_u64(&j, "requests_left_out", requests);
+        json_close(&j);
+    }
     return CTL_GOOD;
 }
 

@@ -329,10 +329,12 @@ const struct ctl_command ctl_top = {
 
 static void print_hz(const struct ctl *ctl, double rate, double least, double most)
 {
-    if (ctl->json)
-        printf("{\"per_second\": %.3f, \"least\": %.3f, \"most\": %.3f}\n", rate, least, most);
-    else
+    if (ctl->json) {
+        ctl_json_line(ctl);
+        printf("\"per_second\": %.3f, \"least\": %.3f, \"most\": %.3f}\n", rate, least, most);
+    } else {
         printf("%s/s (least %s, most %s)\n", rate_text(rate), rate_text(least), rate_text(most));
+    }
     fflush(stdout);
 }
 

@@ -18,7 +18,7 @@ static uint64_t deadline(const struct ctl *ctl)
 
 /* ---- send ---- */
 
-static int send_lines(const struct ctl *ctl, struct strait_tx *tx, uint16_t tag)
+static int send_lines(const struct ctl *ctl, struct strait_tx *tx, uint16_t tag, uint64_t *done)
 {
     char *line = NULL;
     size_t room = 0;
@@ -29,39 +29,61 @@ static int send_lines(const struct ctl *ctl, struct strait_tx *tx, uint16_t tag)
         if (n && line[n - 1] == '\n')
             n--;
         r = strait_send_tagged(tx, tag, line, n > INT32_MAX ? UINT32_MAX : (uint32_t)n, deadline(ctl));
+        done[r > 0] += r >= 0;
     }
     free(line);
     return r;
 }
 
-static int send_words(const struct ctl *ctl, struct strait_tx *tx)
+static int send_words(const struct ctl *ctl, struct strait_tx *tx, uint64_t *done)
 {
     uint16_t tag = (uint16_t)ctl_number(ctl, "tag", 0, 0, UINT16_MAX);
     int r = 0;
 
     if (ctl->words == 2)
-        return send_lines(ctl, tx, tag);
-    for (unsigned i = 2; i < ctl->words && r >= 0; i++)
+        return send_lines(ctl, tx, tag, done);
+    for (unsigned i = 2; i < ctl->words && r >= 0; i++) {
         r = strait_send_tagged(tx, tag, ctl->word[i], (uint32_t)strlen(ctl->word[i]), deadline(ctl));
+        done[r > 0] += r >= 0;
+    }
     return r;
 }
 
-static int run_send(const struct ctl *ctl)
+static int with_sender(const struct ctl *ctl, int (*act)(const struct ctl *ctl, struct strait_tx *tx))
 {
     struct strait_segment *segment;
     struct strait_tx *tx;
-    int r = ctl_attach(ctl, ctl->word[0], &segment), sent;
+    int r = ctl_attach(ctl, ctl->word[0], &segment);
 
     if (r != CTL_GOOD)
         return r;
     r = ctl_open_sender(segment, ctl->word[1], &tx);
     if (r == CTL_GOOD) {
-        sent = send_words(ctl, tx);
-        r = sent < 0 ? ctl_say_failed(ctl->word[1], sent) : CTL_GOOD;
+        r = act(ctl, tx);
         strait_tx_close(tx);
     }
     strait_detach(segment);
     return r;
+}
+
+static int send_all(const struct ctl *ctl, struct strait_tx *tx)
+{
+    uint64_t done[2] = {0, 0}; /* sent, dropped by the channel's policy */
+    int r = send_words(ctl, tx, done);
+    struct json j;
+
+    if (ctl->json) {
+        ctl_json_begin(&j, "send");
+        json_u64(&j, "sent", done[0]);
+        json_u64(&j, "dropped", done[1]);
+        json_close(&j);
+    }
+    return r < 0 ? ctl_say_failed(ctl->word[1], r) : CTL_GOOD;
+}
+
+static int run_send(const struct ctl *ctl)
+{
+    return with_sender(ctl, send_all);
 }
 
 const struct ctl_command ctl_send = {
@@ -150,23 +172,6 @@ const struct ctl_command ctl_recv = {
 /* ---- call, latency ---- */
 
 #define ANSWER_BYTES (1 << 20)
-
-static int with_sender(const struct ctl *ctl, int (*act)(const struct ctl *ctl, struct strait_tx *tx))
-{
-    struct strait_segment *segment;
-    struct strait_tx *tx;
-    int r = ctl_attach(ctl, ctl->word[0], &segment);
-
-    if (r != CTL_GOOD)
-        return r;
-    r = ctl_open_sender(segment, ctl->word[1], &tx);
-    if (r == CTL_GOOD) {
-        r = act(ctl, tx);
-        strait_tx_close(tx);
-    }
-    strait_detach(segment);
-    return r;
-}
 
 static uint64_t call_deadline(const struct ctl *ctl)
 {
