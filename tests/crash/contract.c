@@ -187,7 +187,7 @@ static void add_scene(size_t kind, const struct state *s, const struct operation
                                .leave = play_leave,
                                .check = play_check,
                                .asleep = s->sleeper != AWAKE,
-                               .parts = a == &op_create ? 16 : 1,
+                               .parts = a == &op_create ? 6 : 1,
                                .every = a == &op_create,
                                .pair = b != NULL,
                                .fresh = fresh};
@@ -219,8 +219,8 @@ struct flags {
 
 static int parse(int argc, char **argv, struct flags *f)
 {
-    f->explore = (struct explore_options){
-        .jobs = 2, .stride = 1, .pair_stride = 2, .two_most = 64, .kills = true, .schedules = true};
+    f->explore =
+        (struct explore_options){.stride = 1, .pair_stride = 2, .two_most = 64, .kills = true, .schedules = true};
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(a, "--quick"))

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,19 +105,38 @@ static void explore_kills(struct worker *w, struct point p, uint32_t part)
     step_trace_free(&t);
 }
 
+struct stops {
+    uint64_t at[EXPLORE_STOPS];
+    size_t n;
+};
+
+/* Up to `most` places to stop at, spread over the whole way; of a long way, over those where something changes: the rest
+ * is spinning and probing, and costs a step for each instruction. */
+static struct stops stops_of(const struct step_trace *t, size_t most)
+{
+    struct stops s = {.n = 0};
+    bool changes_only = t->n > SCENE_WINDOW;
+    uint64_t all = 0, seen = 0;
+    for (uint64_t k = 0; k < t->n; k++)
+        all += wanted(t, k, 1, changes_only);
+    for (uint64_t k = 0; k < t->n && s.n < most; k++)
+        if (wanted(t, k, 1, changes_only) && ++seen * 2 * most > (2 * s.n + 1) * all)
+            s.at[s.n++] = k;
+    return s;
+}
+
 /* A grid of stops, so that there are about two_most schedules of each kind. */
 static void explore_two(struct worker *w, struct point p)
 {
-    uint64_t rows = 1, across, down;
-    while ((rows + 1) * (rows + 1) <= w->options->two_most)
-        rows++;
-    across = p.trace->n / rows + 1;
-    down = p.trace_b->n / rows + 1;
-    for (uint64_t n = across / 2; n < p.trace->n; n += across)
-        for (uint64_t m = down / 2; m < p.trace_b->n; m += down)
+    size_t side = 1;
+    while ((side + 1) * (side + 1) <= w->options->two_most && side < EXPLORE_STOPS)
+        side++;
+    struct stops a = stops_of(p.trace, side), b = stops_of(p.trace_b, side);
+    for (size_t i = 0; i < a.n; i++)
+        for (size_t k = 0; k < b.n; k++)
             for (int how = SCHEDULE_TWO; how <= SCHEDULE_TWO_KILL_AB; how++) {
-                p.n = n;
-                p.m = m;
+                p.n = a.at[i];
+                p.m = b.at[k];
                 p.schedule = (enum schedule)how;
                 runner_point(w->r, &p);
             }
@@ -169,6 +189,19 @@ static bool piece(const struct worker *w, uint64_t item, struct point *p, uint32
     return false;
 }
 
+/* Of this worker and all children that it has reaped. */
+static uint64_t cpu_ns(void)
+{
+    struct rusage self, children;
+    getrusage(RUSAGE_SELF, &self);
+    getrusage(RUSAGE_CHILDREN, &children);
+    const struct timeval t[] = {self.ru_utime, self.ru_stime, children.ru_utime, children.ru_stime};
+    uint64_t us = 0;
+    for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++)
+        us += (uint64_t)t[i].tv_sec * 1000000u + (uint64_t)t[i].tv_usec;
+    return us * 1000;
+}
+
 static void work(struct worker *w, uint32_t index)
 {
     cpu_set_t all, one;
@@ -187,10 +220,12 @@ static void work(struct worker *w, uint32_t index)
     struct point p;
     uint32_t part;
     while (piece(w, __atomic_fetch_add(&w->t->item, 1, __ATOMIC_RELAXED), &p, &part)) {
+        uint64_t before = cpu_ns();
         if (p.scene->pair)
             explore_schedules(w, p);
         else
             explore_kills(w, p, part);
+        add(&w->t->scene[p.scene_index].cpu_ns, cpu_ns() - before);
         add(&w->t->scenes_done, 1);
     }
     runner_free(w->r);
@@ -243,11 +278,17 @@ static void oversee(const struct worker *w, uint32_t jobs, uint64_t begun)
         fprintf(stderr, "\r%-110s\r", "");
 }
 
+static uint32_t cores(void)
+{
+    cpu_set_t all;
+    return sched_getaffinity(0, sizeof(all), &all) == 0 ? (uint32_t)CPU_COUNT(&all) : 1;
+}
+
 struct totals *explore(const struct scene *scenes, size_t n, const struct explore_options *options)
 {
     struct worker w = {.scenes = scenes, .n = n, .options = options};
     uint64_t begun = step_now_ns();
-    uint32_t jobs = options->jobs ? options->jobs : 2, started = 0;
+    uint32_t jobs = options->jobs ? options->jobs : 3 * cores(), started = 0;
     if (n > EXPLORE_SCENES)
         return NULL;
     w.t = mmap(NULL, sizeof(*w.t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -7,10 +7,11 @@
 
 #define EXPLORE_SCENES   1024
 #define EXPLORE_FAILURES 48
+#define EXPLORE_STOPS    32 /* of each of two actors that preempt each other */
 #define EXPLORE_GIVE_UP  24 /* failures of one scene, after which the rest of it is left out */
 
 struct explore_options {
-    uint32_t jobs;        /* workers, each on a core of its own while there are enough; 0 = 2 */
+    uint32_t jobs;        /* workers, each on one core; 0 = three a core, for many survivors sleep */
     uint32_t stride;      /* kill points: every stride-th, and all at which something changed; 0 = 1 */
     uint32_t pair_stride; /* likewise for schedules */
     uint32_t two_most;    /* two-preemption schedules of one scene */
@@ -30,6 +31,7 @@ struct scene_result {
     uint64_t points, schedules, failures;
     uint64_t window;    /* instructions */
     uint64_t skipped;   /* instructions that were no kill points: off the stride, or nothing had changed */
+    uint64_t cpu_ns;    /* what all of it took, the worker's processor time and that of its children */
     uint64_t elsewhere; /* stops at another instruction than the recorded one: the way is not always the same */
 };
 

@@ -53,8 +53,9 @@ void report_scenes(FILE *to, const struct scene *scenes, size_t n, const struct 
     for (size_t i = 0; i < n; i++) {
         const struct scene_result *r = &t->scene[i];
         if (r->points || r->schedules || r->failures)
-            fprintf(to, "%-34s %-38s %6llu instructions %6llu points %6llu schedules %4llu failed\n", scenes[i].row,
-                    scenes[i].state, (ull)r->window, (ull)r->points, (ull)r->schedules, (ull)r->failures);
+            fprintf(to, "%-34s %-38s %6llu instructions %6llu points %6llu schedules %4llu failed %8.2f s\n",
+                    scenes[i].row, scenes[i].state, (ull)r->window, (ull)r->points, (ull)r->schedules, (ull)r->failures,
+                    (double)r->cpu_ns / 1e9);
     }
 }
 
@@ -100,8 +101,8 @@ void report_json(FILE *to, const struct scene *scenes, size_t n, const struct to
         json_text(to, scenes[i].row);
         fprintf(to, ",\"state\":");
         json_text(to, scenes[i].state);
-        fprintf(to, ",\"window\":%llu,\"points\":%llu,\"schedules\":%llu,\"failures\":%llu}", (ull)r->window,
-                (ull)r->points, (ull)r->schedules, (ull)r->failures);
+        fprintf(to, ",\"window\":%llu,\"points\":%llu,\"schedules\":%llu,\"failures\":%llu,\"cpu_s\":%.3f}",
+                (ull)r->window, (ull)r->points, (ull)r->schedules, (ull)r->failures, (double)r->cpu_ns / 1e9);
         first = 0;
     }
     fprintf(to, "]}\n");

@@ -39,7 +39,7 @@ struct scene {
 
 #define SCENE_CHECK_NS UINT64_C(10000000000)
 #define SCENE_WINDOW   1500
-#define SCENE_FLIGHT   12 /* survivors that check while the worker goes on */
+#define SCENE_FLIGHT   24 /* survivors that check while the worker goes on: most of them sleep for 100 ms */
 
 /** What is done to the actors of a scene at one point. */
 enum schedule {

@@ -189,8 +189,8 @@ static bool parse_number(const char *name, const char *value, struct explore_opt
 
 static int parse(int argc, char **argv, struct flags *f)
 {
-    f->explore = (struct explore_options){
-        .jobs = 2, .stride = 1, .pair_stride = 2, .two_most = 64, .kills = true, .schedules = true};
+    f->explore =
+        (struct explore_options){.stride = 1, .pair_stride = 2, .two_most = 64, .kills = true, .schedules = true};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!strcmp(argv[i], "--quick"))
