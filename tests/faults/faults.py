@@ -49,10 +49,6 @@ FAULTS = [
     ("ring: drained though others still read", "shm/ring.c",
      "if (strait_slot_state(word) == STRAIT_SLOT_TAKEN && (word & STRAIT_OWNER_MASK) != end->owner)", "if (end == NULL)",
      "ring_whole"),
-    ("ring: a scan in each step of a scan", "shm/ring.c",
-     "        int r = claim_step(end, place);\n        if (r > 0)\n            return 0;\n        if (step == HINT_STEPS)\n"
-     "            adopt(end, &end->ring->tail_hint, true);\n        if (r == 0)\n            continue;",
-     "        int r = strait_ring_claim_slow(end, place);\n        if (r == 0)\n            return 0;", "hostile"),
     # ---- sweep ----
     ("sweep: CLAIMED stays", "shm/ring.c", "if (strait_slot_state(word) == STRAIT_SLOT_CLAIMED) {",
      "if (strait_slot_state(word) == STRAIT_SLOT_CLAIMED && end == NULL) {", "aftermath"),
@@ -101,7 +97,6 @@ FAULTS = [
     ("lanes: many producers in each", "shm/channel.c",
      "if (p->flags & STRAIT_CHANNEL_LANES) /* each ring has a sender of its own */", "if (p->flags == UINT32_MAX)", "endpoint"),
     # ---- pools, supervisors ----
-    ("pool: a worker holds more than it works on", "lib/pool.c", ".peek_window = 1,", ".peek_window = 8,", "pool"),
     ("pool: a handler's error is no error", "lib/pool.c", "(result < 0 ? STRAIT_MSG_ERROR : 0)", "0", "pool"),
     ("pool: what the handler leaves open stays open", "lib/pool.c", "if (!task->answer.open)", "if (task)", "pool"),
     ("pool: shutdown waits for nobody", "lib/pool.c", "return is_idle(arg) ? 0 : -EAGAIN;", "return is_idle(arg) ? 0 : 0;", "pool"),

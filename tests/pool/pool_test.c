@@ -291,6 +291,33 @@ static void restarts_leak_no_lease(void **state)
     close_house(&h);
 }
 
+static int joins_and_dies(uint32_t worker, void *context)
+{
+    struct strait_segment *segment;
+
+    (void)worker, (void)context;
+    if (strait_attach("pool", NULL, &segment) == 0)
+        raise(SIGKILL);
+    return 1;
+}
+
+/* Nobody waits, and nobody joins after the last death: only the supervisor can have swept. */
+static void the_supervisor_sweeps_after_each_death(void **state)
+{
+    struct house h;
+    uint32_t used = 0;
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){
+                       .run = joins_and_dies, .workers = 1, .restarts = 1, .restart_first_ns = 1000000});
+    wait_for(&h, STRAIT_WORKER_GIVEN_UP, 1);
+    assert_int_equal(h.seen[STRAIT_WORKER_DIED], 2);
+    for (uint32_t i = 1; i < STRAIT_LEASES; i++)
+        used += strait_segment_lease(&h.segment->map, i)->state == STRAIT_LEASE_USED;
+    assert_int_equal(used, 1); /* ours */
+    close_house(&h);
+}
+
 /* Tasks under way while workers are killed at random: each is answered once, with its own answer. */
 static void random_kills_lose_and_double_nothing(void **state)
 {
@@ -362,6 +389,7 @@ int main(void)
         PLACED(a_pool_grows_and_shrinks),
         PLACED(after_shutdown_nothing_is_accepted),
         PLACED(restarts_leak_no_lease),
+        PLACED(the_supervisor_sweeps_after_each_death),
         PLACED(random_kills_lose_and_double_nothing),
         PLACED(a_cpu_list_is_checked),
     };

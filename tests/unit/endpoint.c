@@ -413,6 +413,47 @@ static void each_sender_has_a_lane_and_the_next_one_is_refused(UNUSED_STATE)
     strait_rx_close(rx);
 }
 
+static void peek_what_is_in_the_second_lane(void *arg)
+{
+    struct strait_channel_options o = {.lanes = 2, .receivers = STRAIT_ONE};
+    struct strait_segment *mine;
+    struct strait_rx *rx;
+    struct strait_msg m;
+
+    CHECK_IS(strait_attach("x", NULL, &mine), 0);
+    CHECK_IS(strait_rx_open(mine, "c", &o, &rx), 0);
+    CHECK_IS(strait_peek(rx, &m, soon()), 0);
+    gate_open(arg);
+    gate_wait((gate *)arg + 1);
+}
+
+/* A sole receiver has the role in every lane: its successor is told whichever of them it died in. */
+static void what_a_dead_receiver_peeked_in_any_lane_comes_marked(UNUSED_STATE)
+{
+    struct strait_channel_options o = {.lanes = 2, .receivers = STRAIT_ONE};
+    gate *gates = shared_new(2 * sizeof *gates);
+    struct strait_tx *first, *second;
+    struct strait_rx *rx;
+    struct strait_msg m;
+    pid_t pid;
+
+    CHECK_IS(strait_tx_open(s, "c", &o, &first), 0);
+    CHECK_IS(strait_tx_open(s, "c", &o, &second), 0);
+    CHECK_IS(strait_send(second, "second", 6, STRAIT_NOW), 0);
+    pid = peer_start(peek_what_is_in_the_second_lane, gates);
+    gate_wait(gates);
+    peer_kill(pid);
+    CHECK_IS(strait_rx_open(s, "c", &o, &rx), 0);
+    CHECK_IS(strait_peek(rx, &m, STRAIT_NOW), 0);
+    CHECK_IS(m.bytes, 6);
+    CHECK_IS(m.attempts, 1);
+    CHECK_IS(strait_release(rx, &m), 0);
+    strait_rx_close(rx);
+    strait_tx_close(second);
+    strait_tx_close(first);
+    shared_free(gates, 2 * sizeof *gates);
+}
+
 int main(void)
 {
 #define HERE(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -438,6 +479,7 @@ int main(void)
         HERE(an_explicit_close_sticks),
         HERE(closing_one_of_two_handles_of_a_process_keeps_its_place),
         HERE(each_sender_has_a_lane_and_the_next_one_is_refused),
+        HERE(what_a_dead_receiver_peeked_in_any_lane_comes_marked),
     };
     return RUN(tests);
 }
