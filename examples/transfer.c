@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two accounts, many processes, transfers in opposite directions: transfer [PROCESSES [TRANSFERS]]. Locking "mine first,
  * yours second" would deadlock; strait_region_lock_all takes both in the one order that is the same in every process. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strait/strait.h>
@@ -51,23 +52,24 @@ static void transfer(int from, int64_t amount)
 
 int main(int argc, char **argv)
 {
-    int processes = argc > 1 ? atoi(argv[1]) : 8, transfers = argc > 2 ? atoi(argv[2]) : 20000, bad = 0, status;
+    long processes = argc > 1 ? strtol(argv[1], NULL, 10) : 8, transfers = argc > 2 ? strtol(argv[2], NULL, 10) : 20000;
+    int bad = 0, status;
     char name[32];
 
     snprintf(name, sizeof name, "example-transfer-%d", getpid());
     open_accounts(name);
-    for (int p = 0; p < processes; p++)
+    for (long p = 0; p < processes; p++)
         if (fork() == 0) {
             open_accounts(name); /* a child attaches itself */
-            for (int i = 0; i < transfers; i++)
-                transfer(p % 2, 1 + i % 7);
+            for (long i = 0; i < transfers; i++)
+                transfer((int)(p % 2), 1 + i % 7);
             _exit(0);
         }
     while (wait(&status) > 0)
         bad += status != 0;
     must(strait_region_lock_all(account, 2, STRAIT_FOREVER));
-    printf("%d processes, %d transfers each: %lld + %lld = %lld\n", processes, transfers, (long long)*balance(0),
-           (long long)*balance(1), (long long)(*balance(0) + *balance(1)));
+    printf("%ld processes, %ld transfers each: %" PRId64 " + %" PRId64 " = %" PRId64 "\n", processes, transfers,
+           *balance(0), *balance(1), *balance(0) + *balance(1));
     bad += *balance(0) + *balance(1) != 2 * FIRST;
     must(strait_region_unlock_all(account, 2));
     strait_detach(segment);

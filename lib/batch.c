@@ -65,7 +65,7 @@ int strait_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_
     int r;
 
     if (*tx->home == 0)
-        return strait_process_check(tx->endpoint->segment);
+        return strait_process_forked();
     if (n == 0)
         return 0;
     fit = fitting(tx, out, n);
@@ -103,7 +103,7 @@ int strait_send_array_slow(struct strait_tx *tx, uint16_t tag, const void *data,
     int r;
 
     if (*tx->home == 0)
-        return strait_process_check(tx->endpoint->segment);
+        return strait_process_forked();
     if (n == 0)
         return 0;
     if (tx->end.flags & STRAIT_RING_MANY_PRODUCERS && bytes <= tx->slot_bytes)
@@ -197,7 +197,7 @@ int strait_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_t n, uin
     int64_t r;
 
     if (*rx->home == 0)
-        return strait_process_check(rx->endpoint->segment);
+        return strait_process_forked();
     if (n == 0)
         return 0;
     got = recv_ready(rx, in, n);
@@ -238,7 +238,7 @@ int strait_recv_array_slow(struct strait_rx *rx, void *to, uint32_t bytes, uint3
     int64_t r;
 
     if (*rx->home == 0)
-        return strait_process_check(rx->endpoint->segment);
+        return strait_process_forked();
     if (n == 0)
         return 0;
     if (rx->end.flags & STRAIT_RING_MANY_CONSUMERS && rx->peeked == 0 && bytes <= rx->slot_bytes)

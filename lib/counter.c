@@ -116,7 +116,7 @@ int strait_counter_unlink(struct strait_segment *segment, const char *name)
 int strait_counter_read(const struct strait_counter *c, int64_t *sum)
 {
     if (*c->home == 0)
-        return strait_process_check(c->rest->handle.segment);
+        return strait_process_forked();
     *sum = (int64_t)strait_counter_sum(&c->rest->view);
     return 0;
 }

@@ -103,7 +103,7 @@ void strait_log(enum strait_log_level level, const char *format, ...)
     tell(level, text);
 }
 
-int strait_fail(int error, const char *format, ...)
+void strait_explain(const char *format, ...)
 {
     va_list list;
 
@@ -111,5 +111,4 @@ int strait_fail(int error, const char *format, ...)
     vsnprintf(sentence, sizeof sentence, format, list);
     va_end(list);
     tell(STRAIT_LOG_ERROR, sentence);
-    return error;
 }

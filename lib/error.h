@@ -11,7 +11,15 @@ void strait_log(enum strait_log_level level, const char *format, ...) __attribut
 bool strait_logs(void);
 void strait_log_to(strait_log_hook *hook, void *context);
 
-/** Remember a sentence for strait_error(); returns `error`, so that a failing call ends with it. */
-int strait_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Remember a sentence for strait_error(). */
+void strait_explain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** The same, and its value is `error`, as the compiler and the analyser can see: a failing call ends with it. */
+#define strait_fail(error, ...)                                                                                        \
+    ({                                                                                                                 \
+        int strait_error_ = (error);                                                                                   \
+        strait_explain(__VA_ARGS__);                                                                                   \
+        strait_error_;                                                                                                 \
+    })
 
 #endif

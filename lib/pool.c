@@ -114,13 +114,16 @@ static void run_task(struct strait_pool *pool, struct strait_msg *msg, strait_ta
     end_task(&task, r < 0 ? r : handler(&task, context));
 }
 
+static int open_rx(struct strait_pool *pool)
+{
+    return pool->rx ? 0 : strait_rx_open(pool->segment, pool->name, &pool->options, &pool->rx);
+}
+
 int strait_pool_serve(struct strait_pool *pool, strait_task_handler *handler, void *context, uint64_t deadline_ns)
 {
     struct strait_msg msg;
-    int r = 0;
+    int r = open_rx(pool);
 
-    if (pool->rx == NULL)
-        r = strait_rx_open(pool->segment, pool->name, &pool->options, &pool->rx);
     while (r == 0) {
         r = strait_peek(pool->rx, &msg, deadline_ns);
         if (r == -EBADMSG) {

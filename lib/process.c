@@ -94,9 +94,7 @@ static const uint32_t *my_home(void)
 
 int strait_process_check(const struct strait_segment *segment)
 {
-    if (*segment->home)
-        return 0;
-    return strait_fail(-ECHILD, "this handle was made by the parent process; attach again after fork()");
+    return *segment->home ? 0 : strait_process_forked();
 }
 
 int strait_process_admin(struct strait_segment *segment)
@@ -117,18 +115,9 @@ int strait_process_admin(struct strait_segment *segment)
 
 /* ---- attach ---- */
 
-static int explain(int r, const char *path, const struct strait_segment_shape *shape,
-                   const struct strait_misfit *misfit)
+static int explain(int r, const char *path, const struct strait_misfit *misfit)
 {
     switch (r) {
-    case -ENOSPC:
-        return strait_fail(r,
-                           "segment %s: its file system has no room for %" PRIu64 " KiB; free some, enlarge it "
-                           "(mount -o remount,size=…), or ask for a smaller segment",
-                           path, shape->bytes / 1024);
-    case -EINVAL:
-        return strait_fail(r, "segment %s: %" PRIu64 " KiB do not hold a segment with %u directory entries", path,
-                           shape->bytes / 1024, shape->directory_max);
     case -EUSERS:
         return strait_fail(r, "segment %s: all %d leases are held by living processes", path, STRAIT_LEASES - 1);
     case -ETIMEDOUT:
@@ -151,6 +140,23 @@ static int explain(int r, const char *path, const struct strait_segment_shape *s
         return strait_fail(r, "segment %s exists already", path);
     default:
         return strait_fail(r, "segment %s: %s", path, strait_strerror(r));
+    }
+}
+
+static int explain_new(int r, const char *path, const struct strait_segment_shape *shape,
+                       const struct strait_misfit *misfit)
+{
+    switch (r) {
+    case -ENOSPC:
+        return strait_fail(r,
+                           "segment %s: its file system has no room for %" PRIu64 " KiB; free some, enlarge it "
+                           "(mount -o remount,size=…), or ask for a smaller segment",
+                           path, shape->bytes / 1024);
+    case -EINVAL:
+        return strait_fail(r, "segment %s: %" PRIu64 " KiB do not hold a segment with %u directory entries", path,
+                           shape->bytes / 1024, shape->directory_max);
+    default:
+        return explain(r, path, misfit);
     }
 }
 
@@ -227,7 +233,7 @@ static int attach_new(const struct target *t, const struct strait_segment_option
     r = attach_map(s, t, o, &shape, &misfit);
     if (r < 0) {
         free(s);
-        return explain(r, path, &shape, &misfit);
+        return explain_new(r, path, &shape, &misfit);
     }
     s->next = attached;
     attached = s;
@@ -247,7 +253,7 @@ static int attach(const struct target *t, const struct strait_segment_options *o
     my_home();
     s = find_attached(t->path, t->fd);
     if (s && o->attach == STRAIT_CREATE_ONLY) {
-        r = explain(-EEXIST, s->map.path, NULL, NULL);
+        r = explain(-EEXIST, s->map.path, NULL);
     } else if (s) {
         s->uses++;
         *segment = s;
@@ -320,7 +326,7 @@ int strait_segment_remove(const char *name, const char *directory)
     strait_process_lock(); /* no fork while we are in the admin section */
     r = strait_collect(path, strait_after_ns(STRAIT_ADMIN_PATIENCE_NS), &misfit);
     strait_process_unlock();
-    return r < 0 ? explain(r, path, NULL, &misfit) : r;
+    return r < 0 ? explain(r, path, &misfit) : r;
 }
 
 int strait_sweep_dead(struct strait_segment *segment)

@@ -3,6 +3,9 @@
 #ifndef STRAIT_PROCESS_H
 #define STRAIT_PROCESS_H
 
+#include <errno.h>
+
+#include "error.h"
 #include "segment.h"
 #include "strait/segment.h"
 
@@ -27,7 +30,13 @@ struct strait_segment {
 void strait_process_lock(void);
 void strait_process_unlock(void);
 
-/** 0, or -ECHILD with a sentence. */
+/** What every call answers in a child that uses its parent's handle: -ECHILD with a sentence. */
+static inline int strait_process_forked(void)
+{
+    return strait_fail(-ECHILD, "this handle was made by the parent process; attach again after fork()");
+}
+
+/** 0, or that. */
 int strait_process_check(const struct strait_segment *segment);
 
 /** Enter the segment's admin section within its patience: 0, or -errno with a sentence. */

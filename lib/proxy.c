@@ -57,7 +57,7 @@ static char *strait_basic(const char *from, size_t bytes)
 
 static int strait_proxy_read(struct strait_proxy *proxy, const char *value)
 {
-    size_t host = strcspn(value, "/?#"), scheme = strstr(value, "://") ? (size_t)(strstr(value, "://") - value) + 3 : 0;
+    size_t host, scheme = strstr(value, "://") ? (size_t)(strstr(value, "://") - value) + 3 : 0;
     const char *authority = value + scheme, *at;
     char *text, *user;
 

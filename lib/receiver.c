@@ -284,7 +284,7 @@ int strait_peek_slow(struct strait_rx *rx, struct strait_msg *msg, uint64_t dead
     int64_t r;
 
     if (*rx->home == 0)
-        return strait_process_check(rx->endpoint->segment);
+        return strait_process_forked();
     if (rx->peeked >= rx->window)
         return strait_fail(-ENOBUFS, "channel %s: %u messages are peeked, its peek_window; release one",
                            rx->endpoint->name, rx->window);
@@ -313,7 +313,7 @@ int strait_release_slow(struct strait_rx *rx, struct strait_msg *msg)
     bool many = rx->end.flags & STRAIT_RING_MANY_CONSUMERS;
 
     if (*rx->home == 0)
-        return strait_process_check(rx->endpoint->segment);
+        return strait_process_forked();
     if (rx->peeked == 0 || msg->place.slot == NULL)
         return strait_fail(-EINVAL, "channel %s: this message is not peeked", rx->endpoint->name);
     if (!many) {

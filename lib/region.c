@@ -213,7 +213,7 @@ int strait_region_begin(struct strait_region *r, void **data)
     struct strait_guard *g = r->guard;
 
     if (*r->home == 0)
-        return strait_process_check(g->handle.segment);
+        return strait_process_forked();
     if (!(g->flags & STRAIT_REGION_ATOMIC))
         return not_atomic(r);
     if (!strait_region_held(r))
@@ -229,7 +229,7 @@ int strait_region_commit(struct strait_region *r)
     struct strait_guard *g = r->guard;
 
     if (*r->home == 0)
-        return strait_process_check(g->handle.segment);
+        return strait_process_forked();
     if (g->spare == NULL)
         return strait_fail(-EPERM, "region %s: nothing was begun", g->handle.name);
     g->spare = NULL;
@@ -253,7 +253,7 @@ int strait_region_snapshot(struct strait_region *r, void *to, uint64_t bytes, ui
     const struct strait_guard *g = r->guard;
 
     if (*r->home == 0)
-        return strait_process_check(g->handle.segment);
+        return strait_process_forked();
     if (!(g->flags & STRAIT_REGION_ATOMIC))
         return not_atomic(r);
     if (bytes > r->bytes)
@@ -272,7 +272,7 @@ int strait_region_contention(const struct strait_region *r, struct strait_conten
     const struct strait_lock *lock = r->guard->part.lock;
 
     if (*r->home == 0)
-        return strait_process_check(r->guard->handle.segment);
+        return strait_process_forked();
     *figures = (struct strait_contention){.contended = strait_load64_relaxed(&lock->contended),
                                           .slept = strait_load64_relaxed(&lock->slept),
                                           .deaths = strait_load64_relaxed(&lock->deaths)};

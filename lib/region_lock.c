@@ -152,7 +152,7 @@ static int may_lock(struct strait_region *r, uint64_t deadline_ns)
     struct strait_guard *g = r->guard;
 
     if (*r->home == 0)
-        return strait_process_check(g->handle.segment);
+        return strait_process_forked();
     if (r->state == STRAIT_REGION_READING || strait_region_held(r))
         return strait_fail(-EDEADLK, "region %s: this handle holds it already", g->handle.name);
     return g->ranked && deadline_ns != STRAIT_NOW ? strait_rank_check(r) : 0;
@@ -218,7 +218,7 @@ int strait_region_not_held(const struct strait_region *r)
 int strait_region_unlock_slow(struct strait_region *r)
 {
     if (*r->home == 0)
-        return strait_process_check(r->guard->handle.segment);
+        return strait_process_forked();
     if (!strait_region_held(r))
         return strait_region_not_held(r);
     if (r->state != STRAIT_REGION_SUSPECT)
@@ -232,7 +232,7 @@ int strait_region_heal(struct strait_region *r)
     int e;
 
     if (*r->home == 0)
-        return strait_process_check(r->guard->handle.segment);
+        return strait_process_forked();
     if (!strait_region_held(r))
         return strait_region_not_held(r);
     e = r->state == STRAIT_REGION_SUSPECT ? strait_lock_heal(r->word, r->lease) : 0;
@@ -245,7 +245,7 @@ int strait_region_heal(struct strait_region *r)
 int strait_region_poisoned(const struct strait_region *r)
 {
     if (*r->home == 0)
-        return strait_process_check(r->guard->handle.segment);
+        return strait_process_forked();
     return strait_load32_relaxed(r->word) & STRAIT_LOCK_POISONED ? 1 : 0;
 }
 
@@ -280,7 +280,7 @@ int strait_region_read_lock(struct strait_region *r, uint64_t deadline_ns)
 int strait_region_read_unlock(struct strait_region *r)
 {
     if (*r->home == 0)
-        return strait_process_check(r->guard->handle.segment);
+        return strait_process_forked();
     if (r->state != STRAIT_REGION_READING)
         return strait_fail(-EPERM, "region %s: this handle does not read it", r->guard->handle.name);
     r->state = r->guard->idle;

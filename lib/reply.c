@@ -2,6 +2,7 @@
 /* Requests and answers: both sides of strait/reply.h. */
 #include "strait/reply.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "await.h"
@@ -40,7 +41,7 @@ int strait_request(struct strait_tx *tx, uint16_t tag, const void *data, uint32_
     int e;
 
     if (*tx->home == 0)
-        return strait_process_check(tx->endpoint->segment);
+        return strait_process_forked();
     if (tx->endpoint->view.replies == 0)
         return strait_fail(-EOPNOTSUPP, "channel %s has no replies: create it with options.replies",
                            tx->endpoint->name);
@@ -119,8 +120,12 @@ static int64_t part_step(void *arg)
     struct strait_place place;
     uint64_t head;
 
-    if (strait_ring_find(&r->end, &place) < 0)
-        return no_part(r);
+    if (strait_ring_find(&r->end, &place) < 0) {
+        int why = no_part(r);
+
+        assert(why < 0);
+        return why;
+    }
     head = strait_load64_relaxed(&place.slot->head);
     if (strait_head_bytes(head) > r->end.slot_bytes)
         return -EPROTO;
@@ -146,15 +151,15 @@ int strait_reply_peek(struct strait_reply_rx *r, struct strait_msg *msg, uint64_
 {
     struct part arg = {r, msg};
     struct strait_wait wait;
-    int64_t e;
+    int e;
 
     if (r->reply == NULL)
         return strait_fail(-EINVAL, "this reply is not open");
     if (*r->tx->home == 0)
-        return strait_process_check(r->tx->endpoint->segment);
-    e = part_step(&arg);
+        return strait_process_forked();
+    e = (int)part_step(&arg);
     if (e != -EAGAIN || deadline_ns == STRAIT_NOW)
-        return remembered(r, (int)e);
+        return remembered(r, e);
     wait = strait_endpoint_wait(r->tx->endpoint, &r->reply->readable, STRAIT_WAIT_REPLY,
                                 r->token & STRAIT_TOKEN_INDEX_MASK);
     wait.parties = 2;
@@ -261,7 +266,7 @@ int strait_answer_accept(struct strait_rx *rx, const struct strait_msg *request,
     int r;
 
     if (*rx->home == 0)
-        return strait_process_check(rx->endpoint->segment);
+        return strait_process_forked();
     if (!(request->flags & STRAIT_MSG_REQUEST))
         return strait_fail(-EBADMSG, "channel %s: this message carries no reply", rx->endpoint->name);
     r = strait_reply_accept(&rx->endpoint->view, request->token, &a.end, &a.reply);
@@ -318,13 +323,13 @@ int strait_answer_claim(struct strait_answer *a, struct strait_claim *claim, uin
     struct answering arg = {a, claim};
     struct strait_endpoint *e = a->rx->endpoint;
     struct strait_wait wait;
-    int64_t r;
+    int r;
 
     if (*a->rx->home == 0)
-        return strait_process_check(e->segment);
-    r = answer_step(&arg);
+        return strait_process_forked();
+    r = (int)answer_step(&arg);
     if (r != -EAGAIN || deadline_ns == STRAIT_NOW)
-        return (int)r;
+        return r;
     wait =
         strait_endpoint_wait(e, &a->reply->ring.writable, STRAIT_WAIT_REPLY_SPACE, a->token & STRAIT_TOKEN_INDEX_MASK);
     wait.parties = 2;
@@ -339,7 +344,7 @@ int strait_answer_commit(struct strait_answer *a, struct strait_claim *claim, ui
     uint16_t known = STRAIT_MSG_LAST | STRAIT_MSG_ERROR;
 
     if (*a->rx->home == 0)
-        return strait_process_check(a->rx->endpoint->segment);
+        return strait_process_forked();
     if (bytes > claim->size)
         return strait_fail(-EMSGSIZE, "a part of this answer has %u bytes at most, this one %u", claim->size, bytes);
     strait_store64_relaxed(&claim->place.slot->head, strait_head(bytes, tag, (flags & known) | a->first_flags));

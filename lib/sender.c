@@ -103,7 +103,7 @@ static int wait_place(struct strait_tx *tx, struct strait_place *place, uint64_t
     int r;
 
     if (*tx->home == 0)
-        return strait_process_check(e->segment);
+        return strait_process_forked();
     switch (e->view.full) {
     case STRAIT_FULL_WAIT:
         wait = strait_endpoint_wait(e, tx->space, STRAIT_WAIT_SEND, 0);
@@ -177,7 +177,7 @@ int strait_claim_slow(struct strait_tx *tx, struct strait_claim *claim, uint64_t
 int strait_commit_slow(struct strait_tx *tx, struct strait_claim *claim, uint32_t bytes)
 {
     (void)claim;
-    return *tx->home ? strait_tx_fail(tx, -EMSGSIZE, bytes) : strait_process_check(tx->endpoint->segment);
+    return *tx->home ? strait_tx_fail(tx, -EMSGSIZE, bytes) : strait_process_forked();
 }
 
 void strait_abort(struct strait_tx *tx, struct strait_claim *claim)

@@ -35,7 +35,7 @@ int strait_shards_open(struct strait_segment *segment, const char *name, const s
     if (r < 0)
         return r;
     asked = first->guard->parts;
-    s = malloc(sizeof *s + asked * sizeof s->region[0]);
+    s = malloc(sizeof *s + asked * sizeof(struct strait_region *));
     if (s == NULL) {
         strait_region_close(first);
         return strait_fail(-ENOMEM, "region %s: out of memory", name);

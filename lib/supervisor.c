@@ -217,18 +217,17 @@ static void died(struct strait_op *op, int res)
 
 static uint64_t resident_bytes(pid_t pid)
 {
-    char path[32];
-    unsigned long pages = 0;
+    char path[32], text[128], *resident = NULL; /* "all resident shared …", in pages */
     FILE *f;
 
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
     f = fopen(path, "re");
     if (f == NULL)
         return 0;
-    if (fscanf(f, "%*u %lu", &pages) != 1)
-        pages = 0;
+    if (fgets(text, sizeof text, f))
+        resident = strchr(text, ' ');
     fclose(f);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return resident ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static void end_badly(struct child *c, enum strait_worker_event event)
@@ -371,7 +370,7 @@ int strait_supervisor_resize(struct strait_supervisor *s, uint32_t workers)
     int r = 0;
 
     if (workers > s->room) {
-        struct child **more = workers > WORKERS_MOST ? NULL : realloc(s->children, workers * sizeof *more);
+        struct child **more = workers > WORKERS_MOST ? NULL : realloc(s->children, workers * sizeof(struct child *));
         if (more == NULL)
             return strait_fail(-ENOMEM, "supervisor: no room for %u workers", workers);
         s->children = more;

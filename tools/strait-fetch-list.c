@@ -16,7 +16,7 @@ int list_add(struct run *run, const char *url, const char *checksum)
     struct job *job = calloc(1, sizeof *job);
 
     if ((run->n & (run->n - 1)) == 0) { /* full at every power of two */
-        struct job **more = realloc(run->jobs, (run->n ? 2 * (size_t)run->n : 1) * sizeof *more);
+        struct job **more = realloc(run->jobs, (run->n ? 2 * (size_t)run->n : 1) * sizeof(struct job *));
         if (more)
             run->jobs = more;
         else
@@ -155,16 +155,14 @@ static void readable(struct strait_op *op, int res)
 void list_follow(struct run *run)
 {
     struct source *s = &run->source;
-    int error;
 
     if (s->fd < 0)
         return;
     s->run = run;
     s->op.done = readable;
-    error = strait_op_poll(run->loop, &s->op, s->fd, POLLIN, STRAIT_FOREVER);
-    if (error == 0)
+    if (strait_op_poll(run->loop, &s->op, s->fd, POLLIN, STRAIT_FOREVER) == 0)
         return;
-    while ((error = read_piece(run)) > 0) { /* cannot be polled: then it is not waited for either */
+    while (read_piece(run) > 0) { /* cannot be polled: then it is not waited for either */
     }
     close_source(s);
 }

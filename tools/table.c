@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,7 +192,8 @@ void table_end(struct table *t, FILE *out, unsigned indent, bool colours)
 {
     size_t wide[32] = {0};
 
-    for (unsigned c = 0; c < t->columns && c < 32; c++)
+    assert(t->columns > 0 && t->columns <= 32);
+    for (unsigned c = 0; c < t->columns; c++)
         wide[c] = column_width(t, c);
     for (size_t i = 0; t->at > t->columns && i < t->at; i++) {
         if (i % t->columns == 0)

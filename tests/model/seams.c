@@ -144,10 +144,9 @@ int strait_process_admin(struct strait_segment *segment)
     return strait_admin_enter(&segment->map, STRAIT_FOREVER);
 }
 
-int strait_fail(int error, const char *format, ...)
+void strait_explain(const char *format, ...)
 {
     (void)format;
-    return error;
 }
 
 const char *strait_strerror(int error)

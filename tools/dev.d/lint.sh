@@ -24,22 +24,31 @@ lint_tidy() {
     local files
     build_configure gcc || return
     mapfile -t files < <(lint_built)
-    ((${#files[@]} == 0)) || (
+    ((${#files[@]} > 0))|| return 1
+    (
         cd "$top"
         printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" tools/dev.d/tidy
     ) || return 1
     say "tidy: ${#files[@]} files"
 }
 
-lint_built() { # the files that build/ compiles, but no generated ones
+# The files that build/ compiles, but no generated ones. The tests compile some of them again, with other words: the commands of
+# the program or library that a file belongs to go to build/tidy/, so that each is looked at once.
+lint_built() {
     python3 - "$top" <<'PYTHON'
 import json, os, sys
 top = os.path.realpath(sys.argv[1])
 with open(os.path.join(top, "build", "compile_commands.json")) as f:
-    paths = {os.path.relpath(os.path.realpath(os.path.join(e["directory"], e["file"])), top) for e in json.load(f)}
-for path in sorted(paths):
-    if path.startswith(("shm/", "lib/", "tools/", "examples/")):
-        print(path)
+    commands = json.load(f)
+own = {}
+for command in commands:
+    path = os.path.relpath(os.path.realpath(os.path.join(command["directory"], command["file"])), top)
+    if path.startswith(("shm/", "lib/", "tools/", "examples/")) and not command["output"].startswith("tests/"):
+        own.setdefault(path, command)
+os.makedirs(os.path.join(top, "build", "tidy"), exist_ok=True)
+with open(os.path.join(top, "build", "tidy", "compile_commands.json"), "w") as f:
+    json.dump(list(own.values()), f)
+print(*sorted(own), sep="\n")
 PYTHON
 }
 

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
@@ -124,16 +126,8 @@ static void look_at_kernel(struct doctor *d)
 
 static void look_at_seccomp(struct doctor *d)
 {
-    char line[256];
-    FILE *f = fopen("/proc/self/status", "re");
-    int mode = 0;
-
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "Seccomp: %d", &mode) == 1)
-            break;
-    if (f)
-        fclose(f);
-    find(d, FINE, "seccomp", "", "%s", mode == 2 ? "a filter is active" : "no filter");
+    find(d, FINE, "seccomp", "", "%s",
+         prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER ? "a filter is active" : "no filter");
 }
 
 #ifdef __GLIBC__

@@ -45,7 +45,10 @@ static void truncated(int sig)
     static const char text[] = "shmctl: the file became shorter while it was read\n";
 
     (void)sig;
-    _exit(write(STDERR_FILENO, text, sizeof text - 1) < 0 ? CTL_DAMAGED : CTL_DAMAGED);
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) {
+        /* nobody to tell */
+    }
+    _exit(CTL_DAMAGED);
 }
 
 static const struct ctl_command *find(const char *name)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line: options of all commands, those of one, and what is done with them. */
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -120,6 +121,7 @@ int ctl_parse(int argc, char **argv, struct ctl *ctl)
         else
             give(ctl, o, optarg);
     }
+    assert(when); /* getopt has no option without the argument that it requires */
     if (ctl->directory == NULL || *ctl->directory == 0)
         ctl->directory = STRAIT_DIRECTORY_DEFAULT;
     if (strcmp(when, "auto") != 0 && strcmp(when, "always") != 0 && strcmp(when, "never") != 0)

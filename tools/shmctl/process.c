@@ -23,15 +23,22 @@ static bool slurp(const char *path, char *text, size_t size)
 
 bool ctl_process_look(uint32_t pid, struct ctl_process *p)
 {
-    char path[64], text[1024], *at;
+    enum { STATE = 1, THREADS = 18, STARTED = 20 }; /* words after the name, see proc_pid_stat(5) */
+    char path[64], text[1024], *at, *rest;
 
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
     if (pid == 0 || !slurp(path, text, sizeof text))
         return false;
     at = strrchr(text, ')'); /* the name may hold anything */
-    return at && sscanf(at + 1,
-                        " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %" SCNu32 " %*d %" SCNu64,
-                        &p->state, &p->threads, &p->started) == 3;
+    at = at ? strtok_r(at + 1, " ", &rest) : NULL;
+    for (int word = STATE; at && word < STARTED; at = strtok_r(NULL, " ", &rest), word++)
+        if (word == STATE)
+            p->state = *at;
+        else if (word == THREADS)
+            p->threads = (uint32_t)strtoul(at, NULL, 10);
+    if (at)
+        p->started = strtoull(at, NULL, 10);
+    return at != NULL;
 }
 
 uint64_t ctl_process_namespace(void)
