@@ -20,6 +20,15 @@ build_options() { # VARIANT: compiler, then meson's options, a line each
     esac
 }
 
+# Where a library of this machine lies, when Debian's own tools do not tell meson: it would say lib64 then, where neither
+# pkg-config nor the linker look.
+build_libdir() { # CC
+    local multiarch
+    command -v dpkg-architecture >/dev/null && return
+    multiarch=$("$1" -print-multiarch 2>/dev/null) || return 0
+    [[ -z $multiarch ]] || printf '%s' "-Dlibdir=lib/$multiarch"
+}
+
 build_configure() { # VARIANT
     local dir options anew=()
     dir=$(build_folder "$1")
@@ -28,7 +37,7 @@ build_configure() { # VARIANT
     elif [[ -f $dir/build.ninja ]]; then
         return
     fi
-    mapfile -t options < <(build_options "$1")
+    mapfile -t options < <(build_options "$1"; build_libdir "${CC:-gcc}")
     CC=${options[0]} CXX=$(build_cxx "${options[0]}") quietly meson setup "${anew[@]}" "$dir" "$top" "${options[@]:1}"
 }
 
