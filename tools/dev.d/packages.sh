@@ -10,6 +10,7 @@
     packages_lint=(git clang-format clang-tidy shellcheck)
     packages_bench=(g++ libzmq3-dev libnng-dev libboost-dev libck-dev libdpdk-dev)
     packages_guest=(qemu-system-x86 busybox-static numactl cpio)
+    packages_bare=(git debootstrap)
     packages_port=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static debhelper dpkg-dev lintian)
 }
 
