@@ -144,7 +144,9 @@ static int remembered(struct strait_reply_rx *r, int e)
                                   : e == -EPROTO     ? STRAIT_ERROR_DAMAGED
                                                      : STRAIT_ERROR_NONE;
 
-    return kind == STRAIT_ERROR_NONE ? e : strait_endpoint_error(r->tx->endpoint, kind, e);
+    if (kind != STRAIT_ERROR_NONE)
+        strait_endpoint_error(r->tx->endpoint, kind, e);
+    return e;
 }
 
 int strait_reply_peek(struct strait_reply_rx *r, struct strait_msg *msg, uint64_t deadline_ns)
