@@ -11,6 +11,7 @@
 #include "errors.h"
 #include "node.h"
 #include "rx_fd.h"
+#include "spread.h"
 #include "sweep.h"
 
 #define SMALL_RING_BYTES     16384 /* a ring of small messages that fits this is several times as fast */
@@ -34,20 +35,31 @@ static uint32_t default_depth(uint32_t slot_bytes)
     return depth;
 }
 
-static int plan_of(const char *name, const struct strait_channel_options *o, struct strait_channel_plan *p)
+static uint32_t spread_flags(const struct strait_channel_options *o)
+{
+    return (o->shards ? STRAIT_CHANNEL_SHARDED : 0) | (o->spread == STRAIT_SPREAD_KEY    ? STRAIT_CHANNEL_BY_KEY
+                                                       : o->spread == STRAIT_SPREAD_TURN ? STRAIT_CHANNEL_IN_TURN
+                                                                                         : 0);
+}
+
+static int plan_of(const char *name, const struct strait_channel_options *o, const struct strait_spread_nodes *shards,
+                   struct strait_channel_plan *p)
 {
     uint32_t slot = o->slot_bytes ? o->slot_bytes : DEFAULT_SLOT_BYTES;
-    uint32_t window = o->receivers == STRAIT_ONE ? 1 : DEFAULT_WINDOW_MANY;
+    uint32_t window = o->receivers == STRAIT_ONE || o->spread == STRAIT_SPREAD_KEY ? 1 : DEFAULT_WINDOW_MANY;
     uint32_t depth = o->depth ? o->depth : default_depth(slot < 1u << 30 ? slot : 1);
 
     *p = (struct strait_channel_plan){
         .flags = (o->senders == STRAIT_MANY ? STRAIT_CHANNEL_MANY_PRODUCERS : 0) |
                  (o->receivers == STRAIT_MANY ? STRAIT_CHANNEL_MANY_CONSUMERS : 0) |
-                 (o->busy ? STRAIT_CHANNEL_BUSY : 0) | (o->lanes ? STRAIT_CHANNEL_LANES : 0),
+                 (o->busy ? STRAIT_CHANNEL_BUSY : 0) | (o->lanes ? STRAIT_CHANNEL_LANES : 0) | spread_flags(o),
         .full = o->full,
         .slot_bytes = slot,
         .capacity = depth,
-        .rings = o->lanes ? o->lanes : 1,
+        .rings = o->lanes    ? o->lanes
+                 : shards->n ? shards->n
+                             : 1,
+        .nodes = shards->n ? shards->node : NULL,
         .max_attempts = o->max_attempts ? o->max_attempts : DEFAULT_ATTEMPTS,
         .peek_window = o->peek_window   ? o->peek_window
                        : window < depth ? window
@@ -60,21 +72,40 @@ static int plan_of(const char *name, const struct strait_channel_options *o, str
     };
     if (strait_channel_measure(p) == 0)
         return 0;
-    return strait_fail(
-        -EINVAL,
-        "channel %s: slot_bytes %u (1 to 2^30; requests need more than 16), depth %u (a power of two "
-        "from 2 to 2^22), max_attempts %u (1 to 31), peek_window %u (1 to depth), reply_depth %u (a "
-        "power of two from 2; no requests with drop-oldest), lanes %u (at most 512) do not make a channel",
-        name, p->slot_bytes, p->capacity, p->max_attempts, p->peek_window, p->reply_capacity, o->lanes);
+    return strait_fail(-EINVAL,
+                       "channel %s: slot_bytes %u (1 to 2^30; requests need more than 16), depth %u (a power of two "
+                       "from 2 to 2^22), max_attempts %u (1 to 31), peek_window %u (1 to depth), reply_depth %u (a "
+                       "power of two from 2; no requests with drop-oldest), lanes %u (at most 512), shards %u (at most "
+                       "64, many senders "
+                       "and receivers, no lanes; by key peek_window 1) do not make a channel",
+                       name, p->slot_bytes, p->capacity, p->max_attempts, p->peek_window, p->reply_capacity, o->lanes,
+                       shards->n);
 }
 
 /* ---- create ---- */
+
+/* Room for the channel, on its node or, shard by shard, on theirs. */
+static int prepare(struct strait_segment *s, const char *name, const struct strait_channel_plan *plan, int32_t node,
+                   struct strait_object *object)
+{
+    struct strait_directory_part parts[STRAIT_SHARDS_MOST];
+    struct strait_directory_place place = {.node = node, .parts = parts};
+
+    for (uint32_t i = 0; plan->nodes && i < plan->rings; i++)
+        if (plan->nodes[i] >= 0)
+            parts[place.parts_n++] =
+                (struct strait_directory_part){plan->slots_at + i * plan->ring_bytes, plan->ring_bytes, plan->nodes[i]};
+    if (place.parts_n)
+        place.node = STRAIT_NODE_SHARDED;
+    return strait_directory_prepare_at(&s->map, name, STRAIT_KIND_CHANNEL, plan->bytes, &place, object);
+}
 
 int strait_endpoint_create(struct strait_segment *s, const char *name, const struct strait_channel_options *options,
                            struct strait_object *object)
 {
     static const struct strait_channel_options defaults;
     struct strait_node_for placing = {s, "channel", name, options ? options->memory : STRAIT_MEMORY_ANYWHERE};
+    struct strait_spread_nodes shards;
     struct strait_channel_plan plan;
     uint64_t room, longest;
     int32_t node;
@@ -83,12 +114,14 @@ int strait_endpoint_create(struct strait_segment *s, const char *name, const str
     if (!strait_name_good(name))
         return strait_fail(-EINVAL, "'%s' is no name for a channel: 1 to %d printable bytes without '/' or space", name,
                            STRAIT_NAME_BYTES - 1);
-    r = plan_of(name, options ? options : &defaults, &plan);
+    options = options ? options : &defaults;
+    strait_spread_nodes(options->shards, placing.memory, &shards);
+    r = plan_of(name, options, &shards, &plan);
     if (r == 0)
         r = strait_node_wanted(&placing, &node);
     if (r < 0)
         return r;
-    r = strait_directory_prepare(&s->map, name, STRAIT_KIND_CHANNEL, plan.bytes, node, object);
+    r = prepare(s, name, &plan, node, object);
     if (strait_node_refused(&placing, r))
         return r;
     if (r == -ENOSPC || r == -EMFILE)
@@ -126,6 +159,9 @@ static int suits(const struct strait_endpoint *e, const struct strait_channel_op
                            v->slot_bytes, o->slot_bytes);
     if (o->replies && v->replies == 0)
         return strait_fail(-EINVAL, "channel %s exists without replies: it carries no requests", name);
+    if (spread_flags(o) & ~v->flags)
+        return strait_fail(-EINVAL, "channel %s exists and %s", name,
+                           v->flags & STRAIT_CHANNEL_SHARDED ? "spreads its messages otherwise" : "is not sharded");
     return strait_node_suits(&(struct strait_node_for){e->segment, "channel", name, o->memory}, v->object.entry);
 }
 
@@ -194,17 +230,20 @@ static int join(struct strait_endpoint *e, uint32_t i, struct strait_ring_end *e
     return 0;
 }
 
-/* Admin. One end for a sender, one of every ring for a receiver. */
+/* Admin. One end for a sender, one of every ring for a receiver and where there are shards. */
 static int join_all(struct strait_endpoint *e)
 {
+    bool sharded = e->view.flags & STRAIT_CHANNEL_SHARDED, one = e->role == STRAIT_ROLE_SENDER && !sharded;
     int r = 0;
 
-    e->ends_n = e->role == STRAIT_ROLE_SENDER ? 1 : e->view.rings;
+    e->ends_n = one ? 1 : e->view.rings;
     e->ends = calloc(e->ends_n, sizeof *e->ends);
     if (e->ends == NULL)
         return strait_fail(-ENOMEM, "channel %s: out of memory", e->name);
     for (uint32_t i = 0; i < e->ends_n && r == 0; i++)
-        r = join(e, e->role == STRAIT_ROLE_SENDER ? e->ring : i, &e->ends[i]);
+        r = join(e, one ? e->ring : i, &e->ends[i]);
+    if (r == 0 && sharded)
+        r = strait_spread_make(&e->view, &e->spread);
     return r;
 }
 
@@ -250,6 +289,12 @@ static int open_admin(struct strait_endpoint *e, const struct strait_channel_opt
     return r;
 }
 
+static void forget(struct strait_endpoint *e)
+{
+    free(e->ends);
+    free(e->spread);
+}
+
 int strait_endpoint_open(struct strait_endpoint *e, struct strait_segment *segment, const char *name,
                          const struct strait_channel_options *options, enum strait_role role, bool may_create)
 {
@@ -273,7 +318,7 @@ int strait_endpoint_open(struct strait_endpoint *e, struct strait_segment *segme
     }
     strait_process_unlock();
     if (r < 0)
-        free(e->ends);
+        forget(e);
     return r;
 }
 
@@ -302,7 +347,7 @@ void strait_endpoint_close(struct strait_endpoint *e)
         unlist(e);
         strait_process_unlock();
     }
-    free(e->ends);
+    forget(e);
 }
 
 int strait_endpoint_error(struct strait_endpoint *e, enum strait_error_kind kind, int error)

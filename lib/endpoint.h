@@ -10,14 +10,16 @@
 
 struct strait_await;
 struct strait_rx_fd;
+struct strait_spread_map;
 
 struct strait_endpoint {
     struct strait_segment *segment;
     struct strait_channel_view view;
     enum strait_role role;
     uint32_t ring;                /* senders: the ring they send on */
-    struct strait_ring_end *ends; /* senders: one; receivers: one for each ring; ours to free */
+    struct strait_ring_end *ends; /* senders: one, or all shards; receivers: one for each ring; ours to free */
     uint32_t ends_n;
+    struct strait_spread_map *spread; /* sharded channels: which shard is near. Else NULL. Ours to free */
     struct strait_mood mood;
     struct strait_error_cell *error; /* the last kind that we met, and its cell. The handle's thread */
     enum strait_error_kind error_kind;

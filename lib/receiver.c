@@ -7,6 +7,7 @@
 
 #include "endpoint.h"
 #include "error.h"
+#include "spread.h"
 
 struct receiver {
     struct strait_rx rx; /* first: what the user holds */
@@ -35,7 +36,8 @@ int strait_rx_open(struct strait_segment *segment, const char *name, const struc
     s->rx.window = s->endpoint.view.peek_window;
     s->rx.fence = segment->map.fence;
     s->rx.lanes = s->endpoint.ends_n;
-    s->rx.end = s->endpoint.ends[0];
+    s->rx.lane = s->endpoint.spread ? strait_spread_home(s->endpoint.spread) : 0;
+    s->rx.end = s->endpoint.ends[s->rx.lane];
     s->rx.endpoint = &s->endpoint;
     *out = &s->rx;
     return 0;
@@ -51,17 +53,35 @@ void strait_rx_close(struct strait_rx *rx)
     free(rx);
 }
 
-/* Turn to the next lane that has something: 1, or -EAGAIN. A sole receiver stays where its peeked messages are. */
+static void turn(struct strait_rx *rx, uint32_t lane)
+{
+    struct strait_ring_end *ends = rx->endpoint->ends;
+
+    ends[rx->lane] = rx->end;
+    rx->lane = lane;
+    rx->end = ends[lane];
+}
+
+/* Does a receiver hold on to its place while it has peeked messages? */
+static bool holds(const struct strait_rx *rx)
+{
+    return rx->peeked &&
+           (rx->end.flags & (STRAIT_RING_MANY_CONSUMERS | STRAIT_RING_IN_ORDER)) != STRAIT_RING_MANY_CONSUMERS;
+}
+
+/* Turn to the next lane that has something: 1, or -EAGAIN. Of shards, the nearest comes first. A sole receiver stays where its
+ * peeked messages are. */
 static int next_lane(struct strait_rx *rx)
 {
     struct strait_ring_end *ends = rx->endpoint->ends;
+    const uint8_t *near = rx->endpoint->spread ? strait_spread_order(rx->endpoint->spread) : NULL;
     struct strait_place place;
 
-    if (rx->peeked && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
+    if (holds(rx))
         return -EAGAIN;
     ends[rx->lane] = rx->end;
-    for (uint32_t i = 1; i <= rx->lanes; i++) {
-        uint32_t lane = (rx->lane + i) % rx->lanes;
+    for (uint32_t i = 0; i < rx->lanes; i++) {
+        uint32_t lane = near ? near[i] : (rx->lane + 1 + i) % rx->lanes;
         if (strait_ring_find(&ends[lane], &place) < 0)
             continue;
         rx->lane = lane;
@@ -72,14 +92,46 @@ static int next_lane(struct strait_rx *rx)
     return -EAGAIN;
 }
 
-/* Ring the senders' bell for what has been released since the last time; and a lane that is never empty does not keep the
- * others waiting. */
-void strait_rx_half(struct strait_rx *rx)
+static void ring_senders(struct strait_rx *rx)
 {
     if (rx->unrung && !rx->busy)
         strait_bell_ring(&rx->end.ring->writable, 1, rx->fence);
     rx->unrung = false;
-    if (rx->lanes > 1)
+}
+
+/* Local first: back from another's shard. */
+static void go_home(struct strait_rx *rx)
+{
+    uint32_t home = strait_spread_home(rx->endpoint->spread);
+
+    if (rx->lane == home)
+        return;
+    ring_senders(rx); /* else nobody may ever ring for what we have released there */
+    turn(rx, home);
+}
+
+/* Where everybody is busy at home, a shard without receivers of its own must not starve: now and then, a look at the next. */
+static void visit(struct strait_rx *rx)
+{
+    struct strait_ring_end *ends = rx->endpoint->ends;
+    struct strait_place place;
+    uint32_t lane;
+
+    go_home(rx);
+    ends[rx->lane] = rx->end;
+    lane = strait_spread_visit(rx->endpoint->spread);
+    if (lane != rx->lane && strait_ring_find(&ends[lane], &place) == 0)
+        turn(rx, lane);
+}
+
+/* Ring the senders' bell for what has been released since the last time; and a lane that is never empty does not keep the
+ * others waiting. */
+void strait_rx_half(struct strait_rx *rx)
+{
+    ring_senders(rx);
+    if (rx->lanes > 1 && rx->endpoint->spread)
+        visit(rx);
+    else if (rx->lanes > 1)
         next_lane(rx);
 }
 
@@ -111,7 +163,7 @@ static int empty(struct strait_rx *rx)
     uint32_t status = strait_endpoint_status(rx->endpoint);
 
     if (rx->unrung)
-        strait_rx_half(rx);
+        ring_senders(rx);
     if (rx->lanes > 1 && next_lane(rx) > 0)
         return 1;
     if (STRAIT_LIKELY(!(status & (STRAIT_CHANNEL_CLOSED | STRAIT_CHANNEL_NO_SENDERS))))
@@ -138,9 +190,13 @@ int strait_rx_look(struct strait_rx *rx)
 
 static void give_back(struct strait_rx *rx, const struct strait_place *place)
 {
+    uint32_t lane = rx->lane;
+
     strait_ring_release(place);
     strait_rx_pass_on(rx);
     strait_rx_released(rx, place->slot);
+    if (rx->endpoint->spread && rx->lane == lane) /* else it has just turned */
+        go_home(rx);
 }
 
 /* A message that recv does not take as it is. */
@@ -168,8 +224,8 @@ int64_t strait_try_recv_slow(struct strait_rx *rx, void *to, uint32_t size, stru
     uint64_t head;
     uint32_t bytes;
 
-    if (rx->peeked && !(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
-        return strait_fail(-EBUSY, "channel %s: a sole receiver releases what it has peeked before it receives",
+    if (holds(rx))
+        return strait_fail(-EBUSY, "channel %s: a receiver that keeps an order releases what it has peeked first",
                            rx->endpoint->name);
     do {
         int r = find(rx, &place);
@@ -274,6 +330,8 @@ static int64_t peek_step(void *arg)
         rx->oldest = (place.word & STRAIT_TURN_MASK) |
                      (uint64_t)(((unsigned char *)place.slot - rx->end.slots) / rx->end.stride);
     strait_rx_pass_on(rx);
+    if (rx->endpoint->spread && !holds(rx))
+        go_home(rx);
     return 0;
 }
 
@@ -301,7 +359,7 @@ static const struct strait_ring_end *end_of(const struct strait_rx *rx, const st
     const unsigned char *at = (const unsigned char *)slot;
 
     for (uint32_t i = 0; i < rx->lanes && rx->lanes > 1; i++) {
-        const struct strait_ring_end *end = &rx->endpoint->ends[i];
+        const struct strait_ring_end *end = i == rx->lane ? &rx->end : &rx->endpoint->ends[i];
         if (at >= end->slots && (size_t)(at - end->slots) < ((size_t)end->mask + 1) * end->stride)
             return end;
     }
@@ -329,6 +387,8 @@ int strait_release_slow(struct strait_rx *rx, struct strait_msg *msg)
         strait_bell_ring(&end_of(rx, msg->place.slot)->ring->writable, 1, rx->fence);
     else
         strait_rx_released(rx, msg->place.slot);
+    if (rx->end.flags & STRAIT_RING_IN_ORDER)
+        strait_rx_pass_on(rx); /* only now may somebody else take the next */
     msg->place.slot = NULL;
     return 0;
 }

@@ -7,6 +7,9 @@
 
 #include "endpoint.h"
 #include "error.h"
+#include "spread.h"
+
+#define STAY 64 /* messages of a sender to its own node, between two looks at where that is */
 
 struct sender {
     struct strait_tx tx; /* first: what the user holds */
@@ -34,10 +37,44 @@ int strait_tx_open(struct strait_segment *segment, const char *name, const struc
     s->tx.slot_bytes = s->endpoint.view.slot_bytes;
     s->tx.fence = segment->map.fence;
     s->tx.drop_oldest = s->endpoint.view.full == STRAIT_FULL_DROP_OLDEST;
-    s->tx.end = s->endpoint.ends[0];
+    s->tx.spreads = s->endpoint.spread && !(s->endpoint.view.flags & STRAIT_CHANNEL_BY_KEY);
+    s->tx.shards = s->endpoint.view.flags & STRAIT_CHANNEL_BY_KEY ? s->endpoint.ends_n : 0;
+    s->tx.shard = s->endpoint.spread ? strait_spread_home(s->endpoint.spread) : 0;
+    s->tx.end = s->endpoint.ends[s->tx.shard];
     s->tx.space = &s->tx.end.ring->writable;
     s->tx.endpoint = &s->endpoint;
     *out = &s->tx;
+    return 0;
+}
+
+/* ---- shards ---- */
+
+static void turn(struct strait_tx *tx, uint32_t shard)
+{
+    struct strait_ring_end *ends = tx->endpoint->ends;
+
+    ends[tx->shard] = tx->end;
+    tx->shard = shard;
+    tx->end = ends[shard];
+    tx->space = &tx->end.ring->writable;
+}
+
+void strait_tx_spread(struct strait_tx *tx)
+{
+    struct strait_endpoint *e = tx->endpoint;
+    bool in_turn = e->view.flags & STRAIT_CHANNEL_IN_TURN;
+
+    tx->stay = in_turn ? 0 : STAY - 1;
+    turn(tx, in_turn ? (tx->shard + 1) % e->ends_n : strait_spread_home(e->spread));
+}
+
+int strait_tx_key_slow(struct strait_tx *tx, uint32_t shard)
+{
+    if (*tx->home == 0)
+        return strait_process_check(tx->endpoint->segment);
+    if (tx->shards == 0)
+        return strait_fail(-EINVAL, "channel %s does not spread by key (options shards, spread)", tx->endpoint->name);
+    turn(tx, shard);
     return 0;
 }
 

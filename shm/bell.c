@@ -13,7 +13,7 @@
 static bool change_mode(struct strait_bell *bell, uint32_t *seen, uint32_t mode)
 {
     uint32_t to = ((*seen & ~STRAIT_BELL_MODE_MASK) + MODE_GENERATION) | mode;
-    /* seq_cst [B4] -> [B3] strait_bell_ring: the mode that ringers go by */
+    /* seq_cst [B4] -> [B3] strait_bell_order: the mode that ringers go by */
     if (!strait_cas32(&bell->mode, seen, to))
         return false;
     *seen = to;
@@ -36,7 +36,7 @@ static void order(struct strait_bell *bell, enum strait_bell_mode wanted)
         if (!change_mode(bell, &mode, STRAIT_BELL_SWITCHING))
             now = mode & STRAIT_BELL_MODE_MASK;
     }
-    strait_fence_seq_cst(); /* seq_cst [B8] <-> [B9] strait_bell_ring: count, fence, look; there store, fence, count */
+    strait_fence_seq_cst(); /* seq_cst [B8] <-> [B9] strait_bell_order: count, fence, look; there store, fence, count */
     if (now == STRAIT_BELL_FENCE)
         return;
     /* Without a membarrier (a filter forbids it) we stay with our own fence; ringers see SWITCHING and fence, too. A

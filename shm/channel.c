@@ -21,6 +21,17 @@ static bool power_of_two(uint32_t n)
     return n && (n & (n - 1)) == 0;
 }
 
+/* A shard has senders and receivers of its own and foreign ones: many of both. Who receives in order holds one message. */
+static bool shards_sensible(const struct strait_channel_plan *p)
+{
+    const uint32_t many = STRAIT_CHANNEL_MANY_PRODUCERS | STRAIT_CHANNEL_MANY_CONSUMERS;
+
+    if (!(p->flags & STRAIT_CHANNEL_SHARDED))
+        return !(p->flags & (STRAIT_CHANNEL_BY_KEY | STRAIT_CHANNEL_IN_TURN));
+    return (p->flags & many) == many && !(p->flags & STRAIT_CHANNEL_LANES) && p->rings <= STRAIT_SHARDS_MOST &&
+           (!(p->flags & STRAIT_CHANNEL_BY_KEY) || p->peek_window == 1);
+}
+
 static bool sensible(const struct strait_channel_plan *p)
 {
     if (!power_of_two(p->capacity) || p->capacity < 2 || p->capacity > STRAIT_RING_SLOTS)
@@ -30,6 +41,8 @@ static bool sensible(const struct strait_channel_plan *p)
     if (p->max_attempts == 0 || p->max_attempts > STRAIT_ATTEMPTS_MOST || p->full > STRAIT_FULL_DROP_OLDEST)
         return false;
     if (p->peek_window == 0 || p->peek_window > p->capacity || p->dead_max > 65536)
+        return false;
+    if (!shards_sensible(p))
         return false;
     if (p->replies == 0)
         return true;
@@ -46,13 +59,16 @@ uint64_t strait_channel_letter_bytes(uint32_t slot_bytes)
 int strait_channel_measure(struct strait_channel_plan *p)
 {
     uint64_t at = sizeof(struct strait_channel);
+    uint64_t unit =
+        p->flags & STRAIT_CHANNEL_SHARDED ? STRAIT_PAGE : STRAIT_LINE; /* shards lie on nodes of their own */
 
     if (!sensible(p))
         return -EINVAL;
     p->rings_at = up(at, STRAIT_LINE);
     at = p->rings_at + p->rings * sizeof(struct strait_ring);
-    p->slots_at = up(at, STRAIT_LINE);
-    at = p->slots_at + (uint64_t)p->rings * p->capacity * strait_ring_stride(p->slot_bytes);
+    p->slots_at = up(at, unit);
+    p->ring_bytes = up((uint64_t)p->capacity * strait_ring_stride(p->slot_bytes), unit);
+    at = p->slots_at + p->rings * p->ring_bytes;
     p->replies_at = up(at, STRAIT_LINE);
     at = p->replies_at + p->replies * sizeof(struct strait_reply);
     p->reply_slots_at = up(at, STRAIT_LINE);
@@ -63,14 +79,16 @@ int strait_channel_measure(struct strait_channel_plan *p)
     return at > MOST_BYTES ? -EFBIG : 0;
 }
 
-static uint32_t ring_flags(const struct strait_channel_plan *p)
+uint32_t strait_channel_ring_flags(uint32_t flags, uint32_t full)
 {
-    if (p->full == STRAIT_FULL_DROP_OLDEST) /* both sides touch unread slots: compare-and-swap even for one each */
-        return STRAIT_RING_MANY_PRODUCERS | STRAIT_RING_MANY_CONSUMERS;
-    if (p->flags & STRAIT_CHANNEL_LANES) /* each ring has a sender of its own */
-        return p->flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0;
-    return (p->flags & STRAIT_CHANNEL_MANY_PRODUCERS ? STRAIT_RING_MANY_PRODUCERS : 0) |
-           (p->flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0);
+    uint32_t order = flags & STRAIT_CHANNEL_BY_KEY ? STRAIT_RING_IN_ORDER : 0;
+
+    if (full == STRAIT_FULL_DROP_OLDEST) /* both sides touch unread slots: compare-and-swap even for one each */
+        return STRAIT_RING_MANY_PRODUCERS | STRAIT_RING_MANY_CONSUMERS | order;
+    if (flags & STRAIT_CHANNEL_LANES) /* each ring has a sender of its own */
+        return flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0;
+    return (flags & STRAIT_CHANNEL_MANY_PRODUCERS ? STRAIT_RING_MANY_PRODUCERS : 0) |
+           (flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0) | order;
 }
 
 static void build_rings(const struct strait_segment_map *map, const struct strait_object *o,
@@ -80,9 +98,12 @@ static void build_rings(const struct strait_segment_map *map, const struct strai
     uint32_t stride = strait_ring_stride(p->slot_bytes);
 
     for (uint32_t i = 0; i < p->rings; i++) {
-        uint64_t at = p->slots_at + (uint64_t)i * p->capacity * stride;
-        strait_ring_init((struct strait_ring *)(void *)(base + p->rings_at) + i, base + at, o->offset + at, p->capacity,
-                         stride, ring_flags(p), p->first_turn);
+        struct strait_ring *ring = (struct strait_ring *)(void *)(base + p->rings_at) + i;
+        uint64_t at = p->slots_at + i * p->ring_bytes;
+        strait_ring_init(ring, base + at, o->offset + at, p->capacity, stride,
+                         strait_channel_ring_flags(p->flags, p->full), p->first_turn);
+        if (p->nodes)
+            ring->node = p->nodes[i];
     }
 }
 
@@ -150,6 +171,9 @@ int strait_channel_view(struct strait_segment_map *map, const struct strait_obje
     v.replies_off = strait_load64_relaxed(&c->replies_off);
     v.dead_off = strait_load64_relaxed(&c->dead_off);
     if (v.rings == 0 || v.rings > STRAIT_LEASES || !inside(o, v.rings_off, v.rings * sizeof(struct strait_ring)))
+        return -EPROTO;
+    if ((v.flags & STRAIT_CHANNEL_SHARDED && v.rings > STRAIT_SHARDS_MOST) ||
+        (v.flags & STRAIT_CHANNEL_BY_KEY && v.peek_window != 1))
         return -EPROTO;
     if (v.replies > STRAIT_TOKEN_INDEX_MASK ||
         !inside(o, v.replies_off, v.replies * (uint64_t)sizeof(struct strait_reply)))

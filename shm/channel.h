@@ -16,13 +16,17 @@ struct strait_channel_plan {
     uint32_t rings;
     uint32_t max_attempts, peek_window, dead_max;
     uint32_t replies, reply_bytes, reply_capacity;
-    uint64_t first_turn; /* 0; tests start just before the wrap */
-    /* offsets from the object's start, filled in by strait_channel_measure */
-    uint64_t rings_at, slots_at, replies_at, reply_slots_at, dead_at, bytes;
+    uint64_t first_turn;  /* 0; tests start just before the wrap */
+    const int32_t *nodes; /* sharded channels: of each shard, or NULL = where the object lies */
+    /* offsets from the object's start, filled in by strait_channel_measure; ring_bytes from ring to ring */
+    uint64_t rings_at, slots_at, ring_bytes, replies_at, reply_slots_at, dead_at, bytes;
 };
 
 /** Fill in the offsets and the size: 0, -EINVAL numbers that make no channel, -EFBIG more than 2^40 bytes. */
 int strait_channel_measure(struct strait_channel_plan *plan);
+
+/** What a ring of a channel with these flags and this policy is: enum strait_ring_flags. */
+uint32_t strait_channel_ring_flags(uint32_t flags, uint32_t full);
 
 /** Make the bytes at base + object->offset (zeroed) into a channel. Admin, before publication. */
 void strait_channel_build(const struct strait_segment_map *map, const struct strait_object *object,

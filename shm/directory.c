@@ -193,7 +193,8 @@ void strait_directory_space(const struct strait_segment_map *map, uint64_t *free
 
 /* The pages must be fresh: zeroed, and on the node that was asked for. Reserved again, or a full file system would
  * answer the first store with SIGBUS. */
-static int fresh_pages(struct strait_segment_map *map, uint64_t offset, uint64_t bytes, int32_t node)
+static int fresh_pages(struct strait_segment_map *map, uint64_t offset, uint64_t bytes,
+                       const struct strait_directory_place *place)
 {
     int fd = strait_segment_fd(map), r, placed;
 
@@ -201,7 +202,9 @@ static int fresh_pages(struct strait_segment_map *map, uint64_t offset, uint64_t
         return fd;
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) < 0)
         memset(map->base + offset, 0, bytes); /* a file system without holes: overwrite */
-    placed = strait_pages_place(fd, offset, bytes, node);
+    placed = strait_pages_place(fd, offset, bytes, place->node == STRAIT_NODE_SHARDED ? STRAIT_NODE_ANY : place->node);
+    for (uint32_t i = 0; i < place->parts_n && placed == 0; i++)
+        placed = strait_pages_place(fd, offset + place->parts[i].at, place->parts[i].bytes, place->parts[i].node);
     do
         r = posix_fallocate(fd, (off_t)offset, (off_t)bytes); /* not placed: what was free is to stay reserved */
     while (r == EINTR);
@@ -221,6 +224,12 @@ static int free_entry(const struct strait_segment_map *map)
 int strait_directory_prepare(struct strait_segment_map *map, const char *name, enum strait_kind kind, uint64_t bytes,
                              int32_t node, struct strait_object *object)
 {
+    return strait_directory_prepare_at(map, name, kind, bytes, &(struct strait_directory_place){.node = node}, object);
+}
+
+int strait_directory_prepare_at(struct strait_segment_map *map, const char *name, enum strait_kind kind, uint64_t bytes,
+                                const struct strait_directory_place *place, struct strait_object *object)
+{
     struct strait_object o = {.kind = kind, .bytes = (bytes + STRAIT_PAGE - 1) / STRAIT_PAGE * STRAIT_PAGE};
     struct strait_entry *entry;
     int i, r;
@@ -234,7 +243,7 @@ int strait_directory_prepare(struct strait_segment_map *map, const char *name, e
         return i;
     r = find_room(map, o.bytes, &o.offset);
     if (r == 0)
-        r = fresh_pages(map, o.offset, o.bytes, node);
+        r = fresh_pages(map, o.offset, o.bytes, place);
     if (r < 0)
         return r;
     o.entry = (uint32_t)i;
@@ -242,7 +251,7 @@ int strait_directory_prepare(struct strait_segment_map *map, const char *name, e
     strait_store32_relaxed(&entry->kind, kind);
     strait_store64_relaxed(&entry->offset, o.offset);
     strait_store64_relaxed(&entry->bytes, o.bytes);
-    entry->node = node;
+    entry->node = place->node;
     entry->serial++;
     memset(entry->name, 0, sizeof entry->name);
     memcpy(entry->name, name, strnlen(name, STRAIT_NAME_BYTES - 1));

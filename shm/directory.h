@@ -30,6 +30,20 @@ int strait_directory_at(const struct strait_segment_map *map, uint32_t i, struct
 int strait_directory_prepare(struct strait_segment_map *map, const char *name, enum strait_kind kind, uint64_t bytes,
                              int32_t node, struct strait_object *object);
 
+/** Where an object's pages are to lie: all on one node, or, STRAIT_NODE_SHARDED, parts of it, in whole pages, each on its own. */
+struct strait_directory_place {
+    int32_t node;
+    uint32_t parts_n;
+    const struct strait_directory_part {
+        uint64_t at, bytes; /* from the object's start */
+        int32_t node;
+    } * parts;
+};
+
+/** strait_directory_prepare, with a place. */
+int strait_directory_prepare_at(struct strait_segment_map *map, const char *name, enum strait_kind kind, uint64_t bytes,
+                                const struct strait_directory_place *place, struct strait_object *object);
+
 /** The object's bytes are in order: publish it, by one store. Admin. */
 void strait_directory_publish(struct strait_segment_map *map, const struct strait_object *object);
 

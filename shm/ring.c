@@ -34,7 +34,8 @@ static void hint(uint64_t *shared, uint64_t cursor)
         strait_store64_relaxed(shared, cursor);
 }
 
-/* Adopt a shared hint only if the slot before it proves it: that slot's turn is newer, or the same and passed. */
+/* Adopt a shared hint only if the slot before it proves it: that slot's turn is newer, or the same and passed. Where nobody
+ * passes a taken slot, only the newer turn says so. */
 static bool proven(const struct strait_ring_end *end, uint64_t hinted, bool producer)
 {
     uint64_t slot = (uint32_t)hinted & (STRAIT_TURN_ONE - 1), before, word;
@@ -47,6 +48,8 @@ static bool proven(const struct strait_ring_end *end, uint64_t hinted, bool prod
         return turns_ahead(word, before) > 0;
     if (producer)
         return strait_slot_state(word) != STRAIT_SLOT_FREE;
+    if (end->flags & STRAIT_RING_IN_ORDER)
+        return false;
     return strait_slot_state(word) == STRAIT_SLOT_TAKEN || strait_slot_state(word) == STRAIT_SLOT_RETURNED;
 }
 
@@ -157,7 +160,8 @@ static int find_returned(struct strait_ring_end *end, struct strait_place *place
 
     if (generation == end->seen_returned)
         return -EAGAIN;
-    for (uint32_t i = 0; i <= end->mask; i++) {
+    /* in order: nobody has passed what was returned, so the cursor finds it */
+    for (uint32_t i = 0; i <= end->mask && !(end->flags & STRAIT_RING_IN_ORDER); i++) {
         struct strait_slot *slot = strait_ring_slot(end, i);
         uint64_t word = strait_load64_acquire(&slot->word); /* acquire [R15] <- [R16] repair */
         if (strait_slot_state(word) == STRAIT_SLOT_RETURNED) {
@@ -194,6 +198,8 @@ static int find_step(struct strait_ring_end *end, struct strait_place *place)
         strait_cas64(&slot->word, &word, (word & STRAIT_TURN_MASK) + STRAIT_TURN_ONE);
         break;
     case STRAIT_SLOT_TAKEN:
+        if (end->flags & STRAIT_RING_IN_ORDER)
+            return -EAGAIN; /* it may be returned yet, and comes before all others then */
         break;
     default:
         return -EAGAIN; /* CLAIMED, FREE: never pass */
@@ -249,6 +255,7 @@ int strait_ring_check(const struct strait_ring *ring, uint64_t low, uint64_t hig
     copy->capacity = strait_load32_relaxed(&ring->capacity);
     copy->stride = strait_load32_relaxed(&ring->stride);
     copy->flags = strait_load32_relaxed(&ring->flags);
+    copy->node = (int32_t)strait_load32_relaxed((const uint32_t *)&ring->node);
     if (copy->capacity < 2 || copy->capacity > STRAIT_RING_SLOTS || (copy->capacity & (copy->capacity - 1)))
         return -EPROTO;
     if (copy->stride <= STRAIT_SLOT_HEAD || copy->stride % 16 || copy->slots_off % 16)

@@ -184,22 +184,27 @@ static bool alone(struct strait_look *look, const struct strait_object *o, bool 
     return true;
 }
 
-/* The value is the number of pages that lie elsewhere. Where the kernel does not answer there is nothing to say. */
+void strait_look_node(struct strait_look *look, const uint32_t *word, uint64_t offset, uint64_t bytes, int32_t node)
+{
+    struct strait_pages pages;
+    uint64_t all = (bytes + STRAIT_PAGE - 1) / STRAIT_PAGE, elsewhere;
+
+    if (!look->pages || strait_pages_where(look->map->base + offset, all * STRAIT_PAGE, &pages) < 0)
+        return;
+    elsewhere = all - pages.on[node] - pages.unknown;
+    if (elsewhere)
+        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, word, elsewhere);
+}
+
 static void verify_node(struct strait_look *look, const struct strait_object *o)
 {
     const struct strait_entry *entry = strait_segment_entry(look->map, o->entry);
     int32_t node = (int32_t)strait_load32_relaxed((const uint32_t *)&entry->node);
-    struct strait_pages pages;
 
-    if (node < STRAIT_NODE_INTERLEAVED || node >= STRAIT_NODE_NUMBERS) {
+    if (node < STRAIT_NODE_SHARDED || node >= STRAIT_NODE_NUMBERS)
         strait_look_found(look, STRAIT_RULE_ENTRY_NODE, &entry->node, o->bytes / STRAIT_PAGE);
-        return;
-    }
-    if (node < 0 || !look->pages || strait_pages_where(look->map->base + o->offset, o->bytes, &pages) < 0)
-        return;
-    uint64_t elsewhere = o->bytes / STRAIT_PAGE - pages.on[node] - pages.unknown;
-    if (elsewhere)
-        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, &entry->node, elsewhere);
+    else if (node >= 0)
+        strait_look_node(look, (const uint32_t *)&entry->node, o->offset, o->bytes, node);
 }
 
 static void verify_entry(struct strait_look *look, uint32_t i)

@@ -101,6 +101,9 @@ struct strait_look {
 /** Something is broken. `word` lies in the segment. */
 void strait_look_found(struct strait_look *look, enum strait_rule rule, const void *word, uint64_t value);
 
+/** These bytes are to lie on `node`; if not, `word` says so wrongly. Where the kernel does not answer there is nothing to say. */
+void strait_look_node(struct strait_look *look, const uint32_t *word, uint64_t offset, uint64_t bytes, int32_t node);
+
 /** Is this the index of a lease that is handed out, and has not been buried? */
 bool strait_look_lease(const struct strait_look *look, uint64_t lease);
 

@@ -2,6 +2,7 @@
 /* What verify knows of channels: their numbers, sets, rings, slots, replies. */
 #include "channel.h"
 #include "lease.h"
+#include "pages.h"
 #include "reply.h"
 #include "strait/bell.h"
 #include "verify.h"
@@ -139,17 +140,15 @@ static void verify_role(struct strait_look *look, const uint32_t *role, bool sol
         strait_look_found(look, STRAIT_RULE_RING_ROLE, role, lease);
 }
 
-static uint32_t flags_of(const struct strait_channel_view *v)
+/* The value is the number of pages that lie elsewhere. */
+static void verify_node(struct strait_look *look, const struct strait_ring *ring, uint64_t slots_off, uint64_t bytes)
 {
-    uint32_t flags = 0;
+    int32_t node = (int32_t)strait_load32_relaxed((const uint32_t *)&ring->node);
 
-    if (v->full == STRAIT_FULL_DROP_OLDEST)
-        return STRAIT_RING_MANY_PRODUCERS | STRAIT_RING_MANY_CONSUMERS;
-    if ((v->flags & STRAIT_CHANNEL_MANY_PRODUCERS) && !(v->flags & STRAIT_CHANNEL_LANES))
-        flags |= STRAIT_RING_MANY_PRODUCERS;
-    if (v->flags & STRAIT_CHANNEL_MANY_CONSUMERS)
-        flags |= STRAIT_RING_MANY_CONSUMERS;
-    return flags;
+    if (node < -1 || node >= STRAIT_NODE_NUMBERS)
+        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, &ring->node, bytes / STRAIT_PAGE);
+    else if (node >= 0)
+        strait_look_node(look, (const uint32_t *)&ring->node, slots_off, bytes, node);
 }
 
 static void verify_ring(struct strait_look *look, const struct strait_channel_view *v, uint32_t i, struct packing *p)
@@ -169,11 +168,13 @@ static void verify_ring(struct strait_look *look, const struct strait_channel_vi
         strait_look_found(look, STRAIT_RULE_RING_NUMBERS, ring, strait_load64_relaxed(&ring->slots_off));
         return;
     }
-    if (end.flags != flags_of(v))
+    if (end.flags != strait_channel_ring_flags(v->flags, v->full))
         strait_look_found(look, STRAIT_RULE_RING_FLAGS, &ring->flags, end.flags);
     if (packed(look, p, &ring->slots_off, (uint64_t)(end.slots - look->map->base),
                (end.mask + UINT64_C(1)) * end.stride))
         verify_slots(look, &end, v->max_attempts);
+    if (v->flags & STRAIT_CHANNEL_SHARDED)
+        verify_node(look, ring, (uint64_t)(end.slots - look->map->base), (end.mask + UINT64_C(1)) * end.stride);
 }
 
 /* ---- sets, status ---- */
@@ -207,7 +208,8 @@ static void verify_status(struct strait_look *look, const struct strait_channel 
 static void verify_options(struct strait_look *look, const struct strait_channel_view *v)
 {
     const uint32_t known = STRAIT_CHANNEL_MANY_PRODUCERS | STRAIT_CHANNEL_MANY_CONSUMERS | STRAIT_CHANNEL_BUSY |
-                           STRAIT_CHANNEL_LANES | STRAIT_CHANNEL_SHARDED;
+                           STRAIT_CHANNEL_LANES | STRAIT_CHANNEL_SHARDED | STRAIT_CHANNEL_BY_KEY |
+                           STRAIT_CHANNEL_IN_TURN;
 
     if (v->flags & ~known)
         strait_look_found(look, STRAIT_RULE_CHANNEL_OPTIONS, &v->shared->flags, v->flags);

@@ -10,6 +10,11 @@
  * at all. A receiver killed inside recv: the message may be lost with it, or come again with attempts raised; after recv
  * has returned it does not come again (at most once). Between peek and release it comes again to another receiver
  * (at least once). Not promised: fairness, order across senders, order after a redelivery.
+ *
+ * A sharded channel (option `shards`) is one name, one close, one bell and one end for several rings, one on each NUMA node.
+ * Every receiver takes from its own node's ring first and, when that is empty, from the others', the nearest first: so
+ * nothing lies unread while anybody receives, and a node whose receivers have all gone is served by the others. Order is per
+ * ring. With STRAIT_SPREAD_KEY it is kept: no receiver passes a message that another has taken and not released.
  */
 #ifndef STRAIT_CHANNEL_H
 #define STRAIT_CHANNEL_H
@@ -26,6 +31,15 @@ enum strait_ends {
     STRAIT_ONE = 1 /**< cheaper: no compare-and-swap. A second one is refused with -EBUSY */
 };
 
+/** Sharded channels: which shard a message goes to. */
+enum strait_spread {
+    STRAIT_SPREAD_NODE = 0, /**< that of the node that the sender runs on, looked at every 64 messages or so */
+    STRAIT_SPREAD_KEY,      /**< that of its key (strait_send_key): messages of one key stay in order */
+    STRAIT_SPREAD_TURN      /**< one after the other */
+};
+
+#define STRAIT_SHARDS_NODES UINT32_MAX /**< as many shards as there are NUMA nodes on which pages may lie */
+
 /** All zero = the defaults. */
 struct strait_channel_options {
     uint32_t slot_bytes;        /**< largest message; default 48: with the slot's word one cache line */
@@ -35,15 +49,18 @@ struct strait_channel_options {
     enum strait_full full;      /**< when no slot is free; default: wait until the deadline */
     uint32_t lanes;             /**< > 0: each sender has a ring of its own, for at most so many senders; order is per
                                      sender, and none ever waits for another's claim. Default 0: one ring for all */
+    uint32_t shards;            /**< > 0, at most 64, or STRAIT_SHARDS_NODES: a sharded channel, see there. Default 0 */
+    enum strait_spread spread;  /**< of a sharded channel */
     bool busy;                  /**< nobody ever sleeps on this channel: waits spin, sends never look for sleepers */
     uint32_t max_attempts;      /**< deliveries before a message becomes a dead letter; default 3, at most 31 */
-    uint32_t peek_window;       /**< messages that one receiver may hold at once; default 1 for one receiver, else 64 */
-    uint32_t dead_letters;      /**< how many are kept; default 8 */
-    uint32_t replies;           /**< requests that may be under way at once; default 0: no requests (reply.h) */
-    uint32_t reply_bytes;       /**< largest part of an answer; default 1008 */
-    uint32_t reply_depth;       /**< parts of one answer that may be on the way; default 4 */
-    uint32_t memory;            /**< on which NUMA node: STRAIT_MEMORY_… (numa.h); default: as the kernel likes */
-    uint64_t first_turn;        /**< for tests: slots begin at this turn, modulo 2^40 */
+    uint32_t peek_window;  /**< messages that one receiver may hold at once; default 1 for one receiver, else 64; of a
+                                     channel that spreads by key always 1 */
+    uint32_t dead_letters; /**< how many are kept; default 8 */
+    uint32_t replies;      /**< requests that may be under way at once; default 0: no requests (reply.h) */
+    uint32_t reply_bytes;  /**< largest part of an answer; default 1008 */
+    uint32_t reply_depth;  /**< parts of one answer that may be on the way; default 4 */
+    uint32_t memory;       /**< on which NUMA node: STRAIT_MEMORY_… (numa.h); default: as the kernel likes */
+    uint64_t first_turn;   /**< for tests: slots begin at this turn, modulo 2^40 */
 };
 
 /* ---- opening and closing ---- */
@@ -60,6 +77,10 @@ struct strait_tx {
     uint32_t slot_bytes;
     bool fence;
     bool drop_oldest;
+    bool spreads;    /* sharded, not by key: the shard may change from message to message */
+    uint32_t stay;   /* so many messages more before we look whether it should */
+    uint32_t shard;  /* that `end` stands in */
+    uint32_t shards; /* how many there are; 0 = not by key */
     struct strait_ring_end end;
     struct strait_endpoint *endpoint;
 };
@@ -130,6 +151,8 @@ STRAIT_API int strait_send_slow(struct strait_tx *tx, uint16_t tag, const void *
                                 uint64_t deadline_ns);
 STRAIT_API int strait_tx_fail(struct strait_tx *tx, int error, uint32_t bytes);
 STRAIT_API int strait_claim_slow(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns);
+STRAIT_API void strait_tx_spread(struct strait_tx *tx);
+STRAIT_API int strait_tx_key_slow(struct strait_tx *tx, uint32_t shard);
 STRAIT_API int strait_commit_slow(struct strait_tx *tx, struct strait_claim *claim, uint32_t bytes);
 
 /** After a commit: wake whoever waits for it. */
@@ -141,6 +164,8 @@ STRAIT_INLINE void strait_tx_ring(struct strait_tx *tx, uint32_t n)
     if ((tx->end.flags & STRAIT_RING_MANY_PRODUCERS) && strait_bell_asleep(tx->space) &&
         strait_ring_more_free(&tx->end))
         strait_bell_wake(tx->space, 1);
+    if (STRAIT_UNLIKELY(tx->spreads) && tx->stay-- == 0)
+        strait_tx_spread(tx);
 }
 
 /** Is the channel closed, or has its last receiver gone? A sender claims first, then looks. */
@@ -191,6 +216,44 @@ STRAIT_INLINE int strait_send_tagged(struct strait_tx *tx, uint16_t tag, const v
 STRAIT_INLINE int strait_send(struct strait_tx *tx, const void *data, uint32_t bytes, uint64_t deadline_ns)
 {
     return strait_send_tagged(tx, 0, data, bytes, deadline_ns);
+}
+
+/**
+ * The shard of `shards` that a key belongs to: the same in every process and build of this layout. MurmurHash3's finaliser
+ * (Appleby), and of that the range.
+ */
+STRAIT_INLINE uint32_t strait_shard_of_key(uint64_t key, uint32_t shards)
+{
+    key = (key ^ key >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    key = (key ^ key >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return (uint32_t)(((key ^ key >> 33) >> 32) * shards >> 32);
+}
+
+/**
+ * What this handle sends from now on, by whatever call, belongs to `key`; the channel spreads by key. Takes nothing and
+ * waits for nothing. 0, -EINVAL the channel does not spread by key, -ECHILD.
+ */
+STRAIT_INLINE int strait_tx_key(struct strait_tx *tx, uint64_t key)
+{
+    uint32_t shard = strait_shard_of_key(key, tx->shards);
+
+    if (STRAIT_UNLIKELY(*tx->home == 0) || shard != tx->shard || STRAIT_UNLIKELY(tx->shards == 0))
+        return strait_tx_key_slow(tx, shard);
+    return 0;
+}
+
+/**
+ * Send a message that belongs to `key` through a channel that spreads by key: as strait_send_tagged, and -EINVAL the channel
+ * does not. One sender's messages of one key are taken in the order in which they were sent, whoever receives them. Who
+ * peeks one has its shard to itself: nobody gets a later one before the release, so they are worked on in order, too; if it
+ * dies first, the same message comes again, marked by its attempts, before the later ones. Who receives a copy (recv) has
+ * let go of the shard: another may work on the next one before it has finished.
+ */
+STRAIT_INLINE int strait_send_key(struct strait_tx *tx, uint64_t key, uint16_t tag, const void *data, uint32_t bytes,
+                                  uint64_t deadline_ns)
+{
+    int r = strait_tx_key(tx, key);
+    return STRAIT_UNLIKELY(r < 0) ? r : strait_send_tagged(tx, tag, data, bytes, deadline_ns);
 }
 
 /** A slot to write in place. */
@@ -258,8 +321,13 @@ STRAIT_API void strait_rx_half(struct strait_rx *rx);
 /** After a take: pass a wake on, if there is another message and another sleeper. */
 STRAIT_INLINE void strait_rx_pass_on(struct strait_rx *rx)
 {
-    if ((rx->end.flags & STRAIT_RING_MANY_CONSUMERS) && strait_bell_asleep(rx->bell) &&
-        strait_ring_more_ready(&rx->end))
+    if (!(rx->end.flags & STRAIT_RING_MANY_CONSUMERS))
+        return;
+    /* In order, another receiver may have gone to sleep over the message that we have just released: our release, then
+     * this look; there its count, then its look. */
+    if (STRAIT_UNLIKELY(rx->end.flags & STRAIT_RING_IN_ORDER))
+        strait_bell_order(rx->bell, rx->fence);
+    if (strait_bell_asleep(rx->bell) && strait_ring_more_ready(&rx->end))
         strait_bell_wake(rx->bell, 1);
 }
 

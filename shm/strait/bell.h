@@ -77,11 +77,9 @@ STRAIT_INLINE bool strait_bell_asleep(const struct strait_bell *bell)
     return STRAIT_UNLIKELY((uint32_t)sleepers != 0) && strait_bell_count(sleepers) > strait_bell_woken(sleepers);
 }
 
-/**
- * After storing news: wake at most n sleepers, if there are any. No system call when nobody sleeps.
- * fence: this process is no target of membarrier, so it always fences itself.
- */
-STRAIT_INLINE void strait_bell_ring(struct strait_bell *bell, uint32_t n, bool fence)
+/** After storing news, before the look at who sleeps. fence: this process is no target of membarrier, so it always fences
+ * itself. */
+STRAIT_INLINE void strait_bell_order(const struct strait_bell *bell, bool fence)
 {
     /* The mode is read after the news was stored: a ringer that stops between an early read and its store could
      * otherwise carry a stale ASYM past the switch and the membarrier. */
@@ -91,6 +89,12 @@ STRAIT_INLINE void strait_bell_ring(struct strait_bell *bell, uint32_t n, bool f
         strait_fence_compiler(); /* compiler [B13] alone: store before count; the CPU's part is the sleeper's membarrier */
     else
         strait_fence_seq_cst(); /* seq_cst [B9] <-> [B8] order */
+}
+
+/** After storing news: wake at most n sleepers, if there are any. No system call when nobody sleeps. */
+STRAIT_INLINE void strait_bell_ring(struct strait_bell *bell, uint32_t n, bool fence)
+{
+    strait_bell_order(bell, fence);
     if (strait_bell_asleep(bell))
         strait_bell_wake(bell, n);
 }

@@ -159,6 +159,7 @@ enum strait_entry_state {
 enum strait_node_number {
     STRAIT_NODE_ANY = -1,         /* nobody asked: as the kernel likes */
     STRAIT_NODE_INTERLEAVED = -2, /* on all nodes that its creator might use, in turn */
+    STRAIT_NODE_SHARDED = -3,     /* shard by shard: each says itself where it lies */
 };
 
 /** A named object. state is the single store that allocates (FREE -> LIVE) and frees (-> FREE). */
@@ -234,7 +235,8 @@ struct strait_slot {
 
 enum strait_ring_flags {
     STRAIT_RING_MANY_PRODUCERS = 1, /* claims by compare-and-swap */
-    STRAIT_RING_MANY_CONSUMERS = 2  /* takes by compare-and-swap */
+    STRAIT_RING_MANY_CONSUMERS = 2, /* takes by compare-and-swap */
+    STRAIT_RING_IN_ORDER = 4        /* and never passes what another consumer has taken: one is TAKEN at most */
 };
 
 struct strait_ring {
@@ -243,7 +245,7 @@ struct strait_ring {
     uint32_t capacity; /* slots, a power of two */
     uint32_t stride;   /* bytes from slot to slot */
     uint32_t flags;    /* enum strait_ring_flags */
-    int32_t node;      /* NUMA node of the slots, -1 = none */
+    int32_t node;      /* the shard's slots lie on this NUMA node; -1 = where the object lies */
     uint64_t unused0[5];
     /* producers */
     uint64_t tail_hint; /* cursor; producers now and then; producers that lag. never trusted unproven */
@@ -272,10 +274,13 @@ enum strait_full {
 enum strait_channel_flags {
     STRAIT_CHANNEL_MANY_PRODUCERS = 1,
     STRAIT_CHANNEL_MANY_CONSUMERS = 2,
-    STRAIT_CHANNEL_BUSY = 4,    /* never sleeps: no bell is rung, waits spin */
-    STRAIT_CHANNEL_LANES = 8,   /* one ring per sender */
-    STRAIT_CHANNEL_SHARDED = 16 /* one ring per NUMA node */
+    STRAIT_CHANNEL_BUSY = 4,     /* never sleeps: no bell is rung, waits spin */
+    STRAIT_CHANNEL_LANES = 8,    /* one ring per sender */
+    STRAIT_CHANNEL_SHARDED = 16, /* a ring per NUMA node; senders go to their own node's, or: */
+    STRAIT_CHANNEL_BY_KEY = 32,  /* to the ring that their message's key says; rings are in order */
+    STRAIT_CHANNEL_IN_TURN = 64  /* to one ring after the other */
 };
+#define STRAIT_SHARDS_MOST 64 /* rings of a sharded channel */
 
 enum strait_channel_status {
     STRAIT_CHANNEL_CLOSED = 1,      /* closed by a call; sticks */

@@ -26,6 +26,8 @@ struct setting {
     uint32_t turned; /* messages sent and received before */
     uint32_t unread; /* messages that lie in the ring */
     uint32_t replies, lanes, max_attempts;
+    uint32_t shards;
+    enum strait_spread spread;
     enum sleeper sleeper;
 };
 

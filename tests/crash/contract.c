@@ -26,7 +26,8 @@ static const struct {
     const char *name;
     enum strait_ends senders, receivers;
     enum strait_full full;
-    uint32_t lanes;
+    uint32_t lanes, shards;
+    enum strait_spread spread;
 } kinds[] = {
     {"1-1", ONE, ONE, STRAIT_FULL_WAIT, 0},
     {"n-1", MANY, ONE, STRAIT_FULL_WAIT, 0},
@@ -36,6 +37,9 @@ static const struct {
     {"n-n drop-oldest", MANY, MANY, STRAIT_FULL_DROP_OLDEST, 0},
     {"lanes-1", MANY, ONE, STRAIT_FULL_WAIT, 4},
     {"lanes-n", MANY, MANY, STRAIT_FULL_WAIT, 4},
+    /* processes are at home in different shards: an actor steals what the survivor sent */
+    {"shards", MANY, MANY, STRAIT_FULL_WAIT, 0, 2},
+    {"shards by key", MANY, MANY, STRAIT_FULL_WAIT, 0, 2, STRAIT_SPREAD_KEY},
 };
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 
@@ -167,6 +171,8 @@ static void add_scene(size_t kind, const struct state *s, const struct operation
                                    .receivers = kinds[kind].receivers,
                                    .full = kinds[kind].full,
                                    .lanes = kinds[kind].lanes,
+                                   .shards = kinds[kind].shards,
+                                   .spread = kinds[kind].spread,
                                    .max_attempts = a->max_attempts,
                                    .replies = is_call(a) ? 2 : 0,
                                    .depth = DEPTH,

@@ -39,6 +39,8 @@ struct strait_channel_options cast_options(const struct setting *s)
                                            .receivers = s->receivers,
                                            .full = s->full,
                                            .lanes = s->lanes,
+                                           .shards = s->shards,
+                                           .spread = s->spread,
                                            .max_attempts = s->max_attempts,
                                            .replies = s->replies,
                                            .reply_bytes = LEDGER_PAYLOAD,

@@ -15,7 +15,7 @@
 #define MESSAGES      (MOST_SENDERS * MOST_MESSAGES)
 #define MOST_TIMEOUTS 12 /* of all actors together, after a death */
 
-enum { STOP_AFTER_ONE = 1, OPEN_IN_RUN = 2, PEEK = 4, CLOSE = 8, LANES = 16 };
+enum { STOP_AFTER_ONE = 1, OPEN_IN_RUN = 2, PEEK = 4, CLOSE = 8, LANES = 16, SHARDS = 32, KEYED = 64 };
 
 struct payload {
     uint64_t id, mirror;
@@ -25,6 +25,7 @@ static struct {
     uint8_t begun[MESSAGES], sent[MESSAGES], refused[MESSAGES];
     uint8_t received[MESSAGES]; /* how often */
     uint8_t next[MOST_SENDERS]; /* what sender i sends next */
+    uint8_t last[MODEL_ACTORS]; /* by key: the last number that a receiver got, + 1 */
     uint8_t gone[MODEL_ACTORS]; /* has begun to close */
     uint8_t receivers_died, shut;
 } g;
@@ -52,6 +53,8 @@ static bool send_one(struct strait_tx *to, unsigned id)
     int r;
 
     g.begun[id] = 1;
+    if (shape.flags & KEYED)
+        strait_tx_key(to, 0); /* all in one shard, where nobody is at home but by stealing */
     r = strait_send(to, &payload, sizeof payload, STRAIT_FOREVER);
     MODEL_CHECK(r == 0 || r == -EPIPE, "send says %d", r);
     g.sent[id] = r == 0;
@@ -93,7 +96,12 @@ static void check_message(const struct payload *m, const struct strait_msg *info
     MODEL_CHECK(g.begun[id], "message %u was never sent", id);
     MODEL_CHECK(!g.refused[id], "message %u was refused, and comes all the same", id);
     MODEL_CHECK(!g.received[id] || info->attempts, "message %u comes again", id);
-    if (shape.receivers == 1 && !info->attempts && !model_deaths() && id % MOST_MESSAGES)
+    /* by key, a receiver that holds what it got has it to itself; one that copied it only sees its own in order */
+    if (shape.flags & KEYED && !info->attempts)
+        MODEL_CHECK(id >= g.last[model_self()], "message %u after message %u", id, g.last[model_self()] - 1);
+    g.last[model_self()] = (uint8_t)(id + 1);
+    if ((shape.receivers == 1 || (shape.flags & KEYED && shape.flags & PEEK)) && !info->attempts && !model_deaths() &&
+        id % MOST_MESSAGES)
         MODEL_CHECK(g.received[before], "message %u overtook message %u", id, before);
     g.received[id]++;
 }
@@ -173,7 +181,7 @@ static void died(unsigned actor)
 
 static unsigned rings(void)
 {
-    return shape.flags & LANES ? shape.senders : 1;
+    return shape.flags & LANES ? shape.senders : shape.flags & SHARDS ? 2 : 1;
 }
 
 static bool is_something(void)
@@ -195,7 +203,9 @@ static bool is_room(unsigned actor)
     struct strait_ring_end in;
     unsigned i = 0;
 
-    while (rings() > 1 && i < rings() && world_ring(i)->producer != model_current()->actors[actor].lease)
+    if (shape.flags & SHARDS)
+        i = shape.flags & KEYED ? 0 : model_current()->actors[actor].lease % rings();
+    while (shape.flags & LANES && i < rings() && world_ring(i)->producer != model_current()->actors[actor].lease)
         i++;
     if (i == rings())
         return false;
@@ -301,7 +311,9 @@ static void set_up(bool many_senders)
 
     plan.flags = (shape.senders > 1 || many_senders ? STRAIT_CHANNEL_MANY_PRODUCERS : 0) |
                  (shape.receivers > 1 ? STRAIT_CHANNEL_MANY_CONSUMERS : 0) |
-                 (shape.flags & LANES ? STRAIT_CHANNEL_LANES : 0);
+                 (shape.flags & LANES ? STRAIT_CHANNEL_LANES : 0) |
+                 (shape.flags & SHARDS ? STRAIT_CHANNEL_SHARDED | STRAIT_CHANNEL_MANY_PRODUCERS : 0) |
+                 (shape.flags & KEYED ? STRAIT_CHANNEL_BY_KEY : 0);
     plan.rings = rings();
     memset(&g, 0, sizeof g);
     world_setup(&plan);
@@ -334,6 +346,9 @@ SETUP(lanes_one, 2, 1, 1, CLOSE | LANES, false)
 SETUP(lanes_full, 2, 1, 3, CLOSE | LANES, false)
 SETUP(lanes_many, 2, 2, 1, CLOSE | LANES, false)
 SETUP(lanes_open, 2, 1, 1, CLOSE | LANES | OPEN_IN_RUN, false)
+SETUP(shards_many, 2, 2, 1, CLOSE | SHARDS, false)
+SETUP(shards_keyed, 1, 2, 3, CLOSE | SHARDS | KEYED, false)
+SETUP(shards_peek, 1, 2, 2, CLOSE | SHARDS | KEYED | PEEK, false)
 
 static unsigned first = 0, second = 1;
 #define S(n, how)                                                                                                      \
@@ -386,10 +401,19 @@ MODEL(l21r, "lanes 2S/1R, successor", MODEL_SC, 2, 1, 0, lanes_one, S(1, SAFE), 
 MODEL(l22, "lanes 2S/2R", MODEL_SC, 2, 0, 0, lanes_many, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE), R(2, 4, SAFE))
 MODEL(lo, "lanes 2S/1R open, close", MODEL_SC, 2, 0, 0, lanes_open, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE))
 MODEL(wl, "lanes 2S/1R, weak", MODEL_WEAK, 2, 0, 1, lanes_one, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE))
+MODEL(s22, "shards 2S/2R", MODEL_SC, 2, 0, 0, shards_many, S(1, SAFE), S(2, SAFE), R(1, 3, SAFE), R(2, 4, SAFE))
+MODEL(s22d, "shards 2S/2R, death", MODEL_SC, 1, 1, 0, shards_many, S(1, MORTAL), S(2, SAFE), R(1, 3, MORTAL),
+      R(2, 4, SAFE))
+MODEL(k12, "shards by key 1S/2R", MODEL_SC, 3, 0, 0, shards_keyed, S(1, SAFE), R(1, 2, SAFE), R(2, 3, SAFE))
+MODEL(k12d, "shards by key 1S/2R, death", MODEL_SC, 2, 1, 0, shards_keyed, S(1, MORTAL), R(1, 2, MORTAL), R(2, 3, SAFE))
+MODEL(kp, "shards by key 1S/2R, peek", MODEL_SC, 3, 0, 0, shards_peek, S(1, SAFE), R(1, 2, SAFE), R(2, 3, SAFE))
+MODEL(kpd, "shards by key 1S/2R, peek, death", MODEL_SC, 2, 1, 0, shards_peek, S(1, SAFE), R(1, 2, MORTAL),
+      R(2, 3, REBORN))
+MODEL(wk, "shards by key 1S/2R, weak", MODEL_WEAK, 2, 0, 1, shards_keyed, S(1, SAFE), R(1, 2, SAFE), R(2, 3, SAFE))
 
-static const struct model *const models[] = {&c11,  &c11d, &c21, &c21d, &c12, &c12d, &c22, &one,  &p12,
-                                             &p11,  &sh1,  &shm, &oc,   &ocd, &ocm,  &l21, &l21f, &l21d,
-                                             &l21r, &l22,  &lo,  &w11,  &w21, &w12,  &wsh, &wl};
+static const struct model *const models[] = {&c11, &c11d, &c21, &c21d, &c12, &c12d, &c22,  &one,  &p12, &p11, &sh1,
+                                             &shm, &oc,   &ocd, &ocm,  &l21, &l21f, &l21d, &l21r, &l22, &lo,  &w11,
+                                             &w21, &w12,  &wsh, &wl,   &s22, &s22d, &k12,  &k12d, &kp,  &kpd, &wk};
 
 int main(int argc, char **argv)
 {

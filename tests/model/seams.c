@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's side of shm/. Stands in for futex.c, clock.c, segment.c, pages.c, errors.c, for lib/process.c, lib/node.c and lib/error.c, and for the
+ * The kernel's side of shm/. Stands in for futex.c, clock.c, segment.c, pages.c, errors.c, for lib/process.c, lib/node.c, lib/spread.c and
+ * lib/error.c, and for the
  * system calls of admin.c, lease.c and wait.c (prelude.h), which are otherwise the real code: the admin lock and the
  * leases are locks of the checker, which lets them go when their holder dies.
  */
@@ -21,6 +22,7 @@
 #include "pages.h"
 #include "process.h"
 #include "rx_fd.h"
+#include "spread.h"
 #include "strait/atomic.h"
 #include "admin.h"
 #include "await.h"
@@ -78,6 +80,48 @@ void strait_error_note(const struct strait_segment_map *map, enum strait_error_k
                        uint32_t lease, uint64_t n)
 {
     (void)map, (void)kind, (void)object, (void)lease, (void)n;
+}
+
+/* ---- spread.c: everybody is at home in the shard of its lease, and the others are the farther the higher ---- */
+
+struct strait_spread_map {
+    uint32_t home, shards;
+    uint8_t order[STRAIT_SHARDS_MOST];
+};
+
+void strait_spread_nodes(uint32_t shards, uint32_t memory, struct strait_spread_nodes *nodes)
+{
+    (void)memory;
+    *nodes = (struct strait_spread_nodes){.n = shards};
+}
+
+int strait_spread_make(const struct strait_channel_view *view, struct strait_spread_map **map)
+{
+    struct strait_spread_map *m = calloc(1, sizeof *m);
+
+    if (m == NULL)
+        return -ENOMEM;
+    m->shards = view->rings;
+    m->home = view->map->lease % view->rings;
+    for (uint32_t i = 0; i < view->rings; i++)
+        m->order[i] = (uint8_t)((m->home + i) % view->rings);
+    *map = m;
+    return 0;
+}
+
+uint32_t strait_spread_home(struct strait_spread_map *map)
+{
+    return map->home;
+}
+
+const uint8_t *strait_spread_order(const struct strait_spread_map *map)
+{
+    return map->order;
+}
+
+uint32_t strait_spread_visit(struct strait_spread_map *map)
+{
+    return (map->home + 1) % map->shards;
 }
 
 /* ---- futex.c, clock.c, segment.c ---- */

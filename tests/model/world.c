@@ -43,8 +43,8 @@ struct strait_ring *world_ring(unsigned i)
 
 struct strait_slot *world_slot(unsigned i)
 {
-    return (struct strait_slot *)(void *)(segment + ARENA_OFF + plan.slots_at +
-                                          i * (size_t)strait_ring_stride(plan.slot_bytes));
+    return (struct strait_slot *)(void *)(segment + ARENA_OFF + plan.slots_at + i / plan.capacity * plan.ring_bytes +
+                                          i % plan.capacity * strait_ring_stride(plan.slot_bytes));
 }
 
 static unsigned char *slots_of(unsigned ring)

@@ -17,7 +17,7 @@ extern struct strait_part world_part; /* as checks see it */
 
 struct strait_channel *world_channel(void);
 struct strait_ring *world_ring(unsigned i);
-struct strait_slot *world_slot(unsigned i); /* of ring 0 */
+struct strait_slot *world_slot(unsigned i); /* of all rings, one ring's behind another's */
 struct strait_reply *world_reply(unsigned i);
 
 /** The process of the running actor: as at the start, or (reborn, or without a lease) joined anew: it sweeps and takes a

@@ -290,7 +290,7 @@ static void nodes_are_checked(UNUSED_STATE)
     struct strait_pages pages;
     struct said said;
 
-    SPOIL(entry->node, -3, STRAIT_RULE_ENTRY_NODE);
+    SPOIL(entry->node, STRAIT_NODE_SHARDED - 1, STRAIT_RULE_ENTRY_NODE);
     SPOIL(entry->node, STRAIT_NODE_NUMBERS, STRAIT_RULE_ENTRY_NODE);
     entry->node = STRAIT_NODE_INTERLEAVED; /* nobody remembers on which */
     is_sound();

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/** How one handle's work spreads over the shards of a channel: which one is its own, and how far the others are. */
+#ifndef STRAIT_LIB_SPREAD_H
+#define STRAIT_LIB_SPREAD_H
+
+#include "channel.h"
+
+/** The nodes that a new channel's shards are to lie on; -1 = where the object lies. */
+struct strait_spread_nodes {
+    uint32_t n; /* shards; 0 = not sharded */
+    int32_t node[STRAIT_SHARDS_MOST];
+};
+
+/** For the option `shards`: dealt out over the nodes on which pages may lie, unless `memory` names another place for all of
+ * the object, or there is one such node only. More than STRAIT_SHARDS_MOST are left to strait_channel_measure to refuse.
+ * Under the registry's mutex. */
+void strait_spread_nodes(uint32_t shards, uint32_t memory, struct strait_spread_nodes *nodes);
+
+struct strait_spread_map;
+
+/** For a handle of a sharded channel: *spread is the caller's to free. Under the registry's mutex. 0 or -ENOMEM. */
+int strait_spread_make(const struct strait_channel_view *view, struct strait_spread_map **spread);
+
+/** The shard of the CPU that the calling thread runs on. No system call where the C library knows the CPU. */
+uint32_t strait_spread_home(struct strait_spread_map *spread);
+
+/** All shards, the one that strait_spread_home last said first, then by distance. */
+const uint8_t *strait_spread_order(const struct strait_spread_map *spread);
+
+/** Called once for every half ring: the shard to look into now, most often the own one. */
+uint32_t strait_spread_visit(struct strait_spread_map *spread);
+
+#endif
