@@ -180,7 +180,7 @@ static int end_with(struct strait_reply *reply, uint64_t token, uint32_t lease, 
 
     /* seq_cst [P8] -> [P7] strait_reply_drop: the parts precede it */
     if (strait_cas64(&reply->word, &word, word_of(token, 0, to))) {
-        strait_bell_wake_all(&reply->readable);
+        strait_bell_ring(&reply->readable, UINT16_MAX, true); /* its caller; a caller that spins costs no system call */
         return 0;
     }
     if (is(word, token, lease, STRAIT_REPLY_ABANDONED)) /* seq_cst [P17] -> [P2] open_one: we write no more */
