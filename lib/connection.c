@@ -11,6 +11,7 @@
 
 #define IDLE_MAX    256
 #define IDLE_MAX_NS UINT64_C(15000000000) /* servers drop idle connections, many after 15 s */
+#define FRESH_NS    UINT64_C(1000000)     /* so soon after an answer no look is worth a system call */
 
 struct strait_route strait_route_to(const struct strait_url *url, const struct strait_proxy *proxy)
 {
@@ -29,11 +30,14 @@ static bool fits(const struct strait_connection *c, const struct strait_route *r
            strcmp(c->host, route->host) == 0;
 }
 
-/* An idle connection has nothing to say: bytes or an end mean that the server is through with it. */
+/* An idle connection has nothing to say: bytes or an end mean that the server is through with it. (One that ends unseen is
+ * found out by the request: it is sent once more.) */
 static bool alive(struct strait_connection *c)
 {
     char byte;
 
+    if (strait_now_ns() - c->idle_since_ns < FRESH_NS)
+        return true;
     if (c->tls)
         return strait_tls_idle(c->tls, c->fd);
     return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);

@@ -56,6 +56,9 @@ static inline uint32_t strait_endpoint_status(const struct strait_endpoint *endp
 /** Is there something to receive? Takes nothing. 0, -EAGAIN, -EPIPE nothing will come. */
 int strait_rx_look(struct strait_rx *rx);
 
+/** strait_release without a ring of the senders' bell: for who rings it once for many. */
+int strait_release_quietly(struct strait_rx *rx, struct strait_msg *msg);
+
 /** A wait of this endpoint; step and arg are the caller's to fill in. */
 struct strait_wait strait_endpoint_wait(struct strait_endpoint *endpoint, struct strait_bell *bell,
                                         enum strait_wait_kind kind, uint64_t detail);

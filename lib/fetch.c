@@ -22,13 +22,19 @@ static uint32_t power_of_two(uint32_t n)
     return power;
 }
 
+/* A job's slot comes free a moment after its answer does: who asks again at once needs another. */
+static uint32_t jobs_depth(uint32_t in_flight)
+{
+    return power_of_two(2 * in_flight);
+}
+
 struct strait_channel_options strait_fetch_channel(uint32_t in_flight)
 {
     return (struct strait_channel_options){
         .slot_bytes = REQUEST_BYTES,
-        .depth = power_of_two(in_flight),
+        .depth = jobs_depth(in_flight),
         .max_attempts = 5, /* a GET may be repeated; a URL that kills whoever touches it still has an end */
-        .peek_window = power_of_two(in_flight),
+        .peek_window = jobs_depth(in_flight),
         .replies = in_flight,
         .reply_bytes = PART_BYTES,
         .reply_depth = PARTS,
@@ -38,7 +44,7 @@ struct strait_channel_options strait_fetch_channel(uint32_t in_flight)
 uint64_t strait_fetch_segment_bytes(uint32_t in_flight)
 {
     uint64_t replies = (uint64_t)in_flight * (sizeof(struct strait_reply) + PARTS * (PART_BYTES + 128));
-    uint64_t ring = (uint64_t)power_of_two(in_flight) * (REQUEST_BYTES + 128);
+    uint64_t ring = (uint64_t)jobs_depth(in_flight) * (REQUEST_BYTES + 128);
 
     return replies + ring + (UINT64_C(2) << 20);
 }

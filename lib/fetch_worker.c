@@ -14,6 +14,7 @@
 
 #define IN_FLIGHT       64
 #define TIMEOUT_NS      UINT64_C(60000000000)
+#define TELL_MOST       16 /* parts and ends that sleepers are told of at once, while there is more to do */
 #define HOUSEKEEPING_NS UINT64_C(100000000) /* how often we look for the dead: the bound of every sleep */
 
 static void want_jobs(struct strait_worker *w);
@@ -79,9 +80,27 @@ static void want_jobs(struct strait_worker *w)
         strait_bell_leave(w->rx->bell, &w->ticket);
 }
 
-void strait_worker_freed(struct strait_worker *w)
+void strait_worker_freed(struct strait_worker *w, struct strait_transfer *t)
 {
     w->hungry = true;
+    w->untold++;
+    t->next = w->over;
+    w->over = t;
+}
+
+/* Who waits for many answers sleeps on the channel's bell (strait/fetch.h), and is woken for several of them at a time, at
+ * the latest when there is nothing else to do. Slots come free before that: woken early, it would be woken for each. */
+static void settle(struct strait_worker *w)
+{
+    for (struct strait_transfer *t = w->over, *next; t; t = next) {
+        next = t->next;
+        strait_release_quietly(w->rx, &t->job);
+        free(t);
+    }
+    w->over = NULL;
+    if (w->untold)
+        strait_bell_ring(&w->rx->end.ring->writable, UINT16_MAX, w->rx->fence);
+    w->untold = 0;
 }
 
 /* Callers that have left: their transfers need not go on. Those that wait for space see it by themselves. */
@@ -115,13 +134,15 @@ static int work(struct strait_worker *w)
 
     w->hungry = true;
     while (ran >= 0 || ran == -EINTR) {
+        if (ran == 0 || w->untold >= TELL_MOST)
+            settle(w);
         if (w->hungry) {
             w->hungry = false;
             want_jobs(w);
         }
         if (w->draining && w->active == 0)
             return 0;
-        ran = strait_loop_step(w->loop, STRAIT_FOREVER);
+        ran = strait_loop_step(w->loop, w->untold ? STRAIT_NOW : STRAIT_FOREVER);
     }
     return ran;
 }
@@ -160,6 +181,7 @@ int strait_fetch_serve(struct strait_segment *segment, const char *name, const s
     }
     w.draining = true;
     strait_loop_destroy(w.loop);
+    settle(&w);
     strait_resolver_destroy(w.resolver);
     strait_connections_prune(&w.connections, true);
     strait_tls_context_destroy(w.tls);

@@ -366,15 +366,13 @@ static const struct strait_ring_end *end_of(const struct strait_rx *rx, const st
     return &rx->end;
 }
 
-int strait_release_slow(struct strait_rx *rx, struct strait_msg *msg)
+int strait_release_quietly(struct strait_rx *rx, struct strait_msg *msg)
 {
-    bool many = rx->end.flags & STRAIT_RING_MANY_CONSUMERS;
-
     if (*rx->home == 0)
         return strait_process_forked();
     if (rx->peeked == 0 || msg->place.slot == NULL)
         return strait_fail(-EINVAL, "channel %s: this message is not peeked", rx->endpoint->name);
-    if (!many) {
+    if (!(rx->end.flags & STRAIT_RING_MANY_CONSUMERS)) {
         if (strait_ring_slot(&rx->end, rx->oldest) != msg->place.slot)
             return strait_fail(-EINVAL, "channel %s: a sole receiver releases in the order of its peeks",
                                rx->endpoint->name);
@@ -382,13 +380,23 @@ int strait_release_slow(struct strait_rx *rx, struct strait_msg *msg)
     }
     strait_ring_release(&msg->place);
     rx->peeked--;
-    /* Jobs are released in any order, so half-ring boundaries say little about space: look each time. */
-    if (many && !rx->busy)
-        strait_bell_ring(&end_of(rx, msg->place.slot)->ring->writable, 1, rx->fence);
-    else
-        strait_rx_released(rx, msg->place.slot);
     if (rx->end.flags & STRAIT_RING_IN_ORDER)
         strait_rx_pass_on(rx); /* only now may somebody else take the next */
     msg->place.slot = NULL;
+    return 0;
+}
+
+int strait_release_slow(struct strait_rx *rx, struct strait_msg *msg)
+{
+    struct strait_slot *slot = msg->place.slot;
+    int r = strait_release_quietly(rx, msg);
+
+    if (r < 0)
+        return r;
+    /* Jobs are released in any order, so half-ring boundaries say little about space: look each time. */
+    if ((rx->end.flags & STRAIT_RING_MANY_CONSUMERS) && !rx->busy)
+        strait_bell_ring(&end_of(rx, slot)->ring->writable, 1, rx->fence);
+    else
+        strait_rx_released(rx, slot);
     return 0;
 }

@@ -23,7 +23,6 @@ static void free_transfer(struct strait_transfer *t)
     strait_fetch_http_end(t);
     strait_fetch_file_end(t);
     strait_answer_abandon(&t->answer); /* nothing, if it has been finished */
-    strait_release(worker->rx, &t->job);
     *t->link = t->next;
     if (t->next)
         t->next->link = t->link;
@@ -34,8 +33,7 @@ static void free_transfer(struct strait_transfer *t)
     free(t->url_text);
     free(t->scratch);
     free(t->bounce);
-    free(t);
-    strait_worker_freed(worker);
+    strait_worker_freed(worker, t);
 }
 
 static void commit(struct strait_transfer *t, uint16_t flags)
@@ -47,6 +45,7 @@ static void commit(struct strait_transfer *t, uint16_t flags)
     t->first_sent = true;
     t->claimed = false;
     strait_answer_commit(&t->answer, &t->claim, tag, flags, t->filled);
+    t->worker->untold++;
 }
 
 /* A slot that begins with the head: filled behind it. */

@@ -34,7 +34,8 @@ struct strait_worker {
     struct strait_proxies proxies;
     struct strait_tls_context *tls; /* with the first https */
     const char *ca_file;
-    struct strait_transfer *transfers;
+    struct strait_transfer *transfers, *over; /* over: their jobs are to be released */
+    uint32_t untold;                          /* parts and ends since the channel's bell was rung */
     uint32_t active, in_flight;
     uint64_t timeout_ns;
     uint64_t dice; /* for the backoff's jitter */
@@ -170,8 +171,8 @@ void strait_wire_handshake(struct strait_transfer *t, strait_wire_done *done);
 void strait_fetch_file(struct strait_transfer *t);
 void strait_fetch_file_end(struct strait_transfer *t);
 
-/* The worker's: a transfer has gone, there is room for a job. */
-void strait_worker_freed(struct strait_worker *worker);
+/* The worker's: a transfer is over, there is room for a job. Its memory is the worker's. */
+void strait_worker_freed(struct strait_worker *worker, struct strait_transfer *t);
 
 static inline char *strait_transfer_at(struct strait_transfer *t)
 {

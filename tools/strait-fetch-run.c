@@ -3,6 +3,7 @@
 #include "strait-fetch.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,8 +110,8 @@ static bool has_part(struct seat *seat)
     return strait_reply_peek(&seat->reply, &msg, STRAIT_NOW) != -EAGAIN;
 }
 
-/* Takes the parts that are there. 0: nothing more yet; 1: the job has ended. */
-static int take_parts(struct seat *seat)
+/* Takes the parts that are there. */
+static void take_parts(struct seat *seat)
 {
     for (;;) {
         struct strait_fetch_part part;
@@ -118,55 +119,66 @@ static int take_parts(struct seat *seat)
         int error = strait_reply_peek(&seat->reply, &msg, STRAIT_NOW);
 
         if (error == -EAGAIN)
-            return 0;
+            return;
         if (error == 0 && strait_fetch_part(&msg, &part) < 0)
             error = -EBADMSG;
         if (error) {
             end_with(seat, STRAIT_FETCH_WORKER, error,
                      error == -EOWNERDEAD ? "its workers died, again and again" : strait_strerror(error));
-            return 1;
+            return;
         }
         if (!take_part(seat, &msg, &part))
-            return 1;
+            return;
         strait_reply_release(&seat->reply, &msg);
         if (part.last) {
             end_with(seat, STRAIT_FETCH_OK, 0, "");
-            return 1;
+            return;
         }
     }
 }
 
-static void listen_to(struct seat *seat);
-
-static void part_came(struct strait_op *op, int res)
+/* Takes the parts of all. */
+static void take_all(struct run *run)
 {
-    struct seat *seat = (struct seat *)op;
-
-    strait_bell_leave(&seat->reply.reply->readable, &seat->ticket);
-    if (res != -ECANCELED)
-        listen_to(seat);
-    else if (seat->late)
-        end_with(seat, seat->run->hopeless ? STRAIT_FETCH_WORKER : STRAIT_FETCH_TIMEOUT, -ETIMEDOUT,
-                 seat->run->hopeless ? "no worker is left" : "its worker does not answer");
+    for (uint32_t i = 0; i < run->seats_n; i++)
+        if (run->seats[i].job)
+            take_parts(&run->seats[i]);
 }
 
-static void listen_to(struct seat *seat)
+static bool any_part(struct run *run)
 {
-    struct strait_bell *bell = &seat->reply.reply->readable;
+    for (uint32_t i = 0; i < run->seats_n; i++)
+        if (run->seats[i].job && has_part(&run->seats[i]))
+            return true;
+    return false;
+}
+
+static void wait_for_news(struct run *run);
+
+static void news_came(struct strait_op *op, int res)
+{
+    struct run *run = (struct run *)(void *)((char *)op - offsetof(struct run, news));
+
+    strait_bell_leave(run->tx->space, &run->ticket);
+    if (res != -ECANCELED)
+        wait_for_news(run);
+}
+
+/* Takes what is there, then sleeps on the one bell that workers ring for whatever they have done (strait/fetch.h). */
+static void wait_for_news(struct run *run)
+{
+    struct strait_bell *bell = run->tx->space;
 
     for (;;) {
-        if (take_parts(seat))
-            return;
-        strait_bell_enter(bell, &seat->ticket, STRAIT_BELL_FENCE);
-        if (!has_part(seat))
+        take_all(run);
+        strait_bell_enter(bell, &run->ticket, STRAIT_BELL_FENCE);
+        if (!any_part(run))
             break;
-        strait_bell_leave(bell, &seat->ticket); /* before the reply goes: its bell is the next job's */
+        strait_bell_leave(bell, &run->ticket);
     }
-    seat->op.done = part_came;
-    if (strait_op_bell(seat->run->loop, &seat->op, &bell->seq, seat->ticket.seq, strait_after_ns(LOOK_NS))) {
-        strait_bell_leave(bell, &seat->ticket);
-        end_with(seat, STRAIT_FETCH_LOCAL, -ENOSYS, "cannot wait for the answer");
-    }
+    run->news.done = news_came;
+    if (strait_op_bell(run->loop, &run->news, &bell->seq, run->ticket.seq, strait_after_ns(LOOK_NS)))
+        strait_bell_leave(bell, &run->ticket); /* no room in the loop: the tick looks, and tries again */
 }
 
 /* ---- all of them ---- */
@@ -195,8 +207,8 @@ static void begin(struct run *run, struct job *job)
     run->busy++;
     error = ask(seat);
     if (error == 0)
-        listen_to(seat);
-    else if (error == -ENOBUFS || error == -EAGAIN) { /* replies that others have left are not free yet: soon */
+        return;
+    if (error == -ENOBUFS || error == -EAGAIN) { /* replies that others have left are not free yet: soon */
         run->busy--;
         seat->job = NULL;
         seat->next = run->free_seats;
@@ -232,8 +244,8 @@ static void give_up_late(struct run *run)
         struct seat *seat = &run->seats[i];
         if (!seat->job || (!run->hopeless && now_ns - seat->started_ns < patience_ns))
             continue;
-        if (strait_op_pending(&seat->op) && strait_op_cancel(&seat->op) == 0)
-            seat->late = true;
+        end_with(seat, run->hopeless ? STRAIT_FETCH_WORKER : STRAIT_FETCH_TIMEOUT, -ETIMEDOUT,
+                 run->hopeless ? "no worker is left" : "its worker does not answer");
     }
 }
 
@@ -288,6 +300,10 @@ static void tick_done(struct strait_op *op, int res)
 
     if (res == -ECANCELED)
         return;
+    if (!strait_op_pending(&run->news))
+        wait_for_news(run);
+    else
+        take_all(run); /* jobs that were given up after their workers' deaths: nobody rings for them */
     show_progress(run);
     give_up_late(run);
     run_ask_more(run);
@@ -375,6 +391,7 @@ static void work(struct run *run)
     strait_op_timer(run->loop, &run->tick, strait_after_ns(TICK_NS));
     list_follow(run);
     run_ask_more(run);
+    wait_for_news(run);
     while ((run->done < run->n || !list_is_whole(run)) && !run->interrupted) {
         int ran = strait_loop_step(run->loop, STRAIT_FOREVER);
         if (ran < 0 && ran != -EINTR)

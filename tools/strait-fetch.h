@@ -45,19 +45,16 @@ struct job {
 
 /* One job under way. There are as many seats as transfers at once. */
 struct seat {
-    struct strait_op op; /* first: waits for the next part */
     struct run *run;
     struct job *job; /* NULL: free */
     struct seat *next;
     struct strait_reply_rx reply;
-    struct strait_bell_ticket ticket;
     int fd;                      /* of the output, if we write it, -1: none yet */
     uint64_t from;               /* -C: what was there before */
     uint64_t length, started_ns; /* length of the body, STRAIT_FETCH_LENGTH_UNKNOWN */
     uint64_t drawn_bytes;        /* progress */
     int64_t modified;            /* Last-Modified, seconds; 0 = not known */
     uint32_t worker;             /* process id of the last worker that said something */
-    bool late;                   /* it is being given up */
     bool temporary;              /* there may be a file under the temporary name */
     bool unchanged;              /* what we have is what there is (304) */
     bool wrote;                  /* something, to a stdout that cannot be taken back */
@@ -95,6 +92,8 @@ struct run {
     struct strait_hold *hold;
     char name[32]; /* of the segment */
     struct progress progress;
+    struct strait_op news; /* waits for parts of any answer */
+    struct strait_bell_ticket ticket;
     struct strait_op tick;
     uint64_t began_ns, took_ns;
     void (*on_part)(struct seat *seat, const struct strait_fetch_part *part); /* for the demo */

@@ -9,6 +9,10 @@
  * head (status, announced length, the answer's header fields if asked for), the rest is body; the last has STRAIT_MSG_LAST; a
  * failure is one part with STRAIT_MSG_ERROR, its kind and a sentence. A worker that dies has its jobs redelivered, and a
  * transfer that breaks may be tried again: whenever a first part comes, what came before is void.
+ *
+ * Who waits for one answer waits for its reply. Who waits for many, on a loop, waits for the bell of the channel's space
+ * (tx->space, strait_op_bell): a worker rings it for parts and ends, for several at a time when it is busy; then look at all
+ * replies. What no worker says (a job given up after its workers' deaths) is found at the next look: look now and then.
  */
 #ifndef STRAIT_FETCH_H
 #define STRAIT_FETCH_H
