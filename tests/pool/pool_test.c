@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Pools and their supervisor, with real worker processes. What a task asks for is in its first byte. */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +23,33 @@
 
 #define SOON strait_after_ns(UINT64_C(20000000000)) /* long enough for any machine; every wait ends by an event */
 
-enum { ECHO = 'e', FAIL = 'f', DIE = 'd', DIE_ONCE = 'o', HANG = 'h', GROW = 'g', SILENT = 's' };
+enum {
+    ECHO = 'e',
+    FAIL = 'f',
+    DIE = 'd',
+    DIE_ONCE = 'o',
+    HANG = 'h',
+    GROW = 'g',
+    SILENT = 's',
+    CPU = 'c',
+    WANTED = 'w'
+};
+
+/* What workers tell the test beside their answers. */
+static struct notes {
+    int working;  /* a WANTED task is under way */
+    int unwanted; /* why it ended: -errno */
+} * notes;
+
+/* The CPUs that the worker may run on. */
+static int tell_cpus(struct strait_task *task)
+{
+    cpu_set_t mine;
+
+    if (sched_getaffinity(0, sizeof mine, &mine) < 0)
+        return -errno;
+    return strait_task_answer(task, STRAIT_MSG_LAST, &mine, sizeof mine);
+}
 
 static int handle(struct strait_task *task, void *context)
 {
@@ -48,6 +76,13 @@ static int handle(struct strait_task *task, void *context)
                 memset(more, 1, 1 << 20);
         }
     case SILENT:
+        return 0;
+    case CPU:
+        return tell_cpus(task);
+    case WANTED: /* until nobody wants it: a task that takes long, and asks now and then */
+        __atomic_store_n(&notes->working, 1, __ATOMIC_RELEASE);
+        for (int r = 0; r == 0; __atomic_store_n(&notes->unwanted, r, __ATOMIC_RELEASE))
+            r = strait_task_wanted(task);
         return 0;
     default:
         break;
@@ -359,6 +394,171 @@ static void random_kills_lose_and_double_nothing(void **state)
     close_house(&h);
 }
 
+/* ---- what a caller does reaches the worker, and the other way round ---- */
+
+static void until(const int *word, const struct house *h)
+{
+    uint64_t until_ns = SOON;
+
+    while (!__atomic_load_n(word, __ATOMIC_ACQUIRE)) {
+        strait_loop_step(h->loop, strait_after_ns(1000000));
+        assert_true(strait_now_ns() < until_ns);
+    }
+}
+
+static void a_cancel_reaches_the_worker(void **state)
+{
+    struct strait_reply_rx reply;
+    struct house h;
+    char answer[64];
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 1});
+    assert_int_equal(strait_pool_submit(h.pool, 0, "w", 2, STRAIT_FOREVER, &reply, SOON), 0);
+    until(&notes->working, &h);
+    assert_int_equal(__atomic_load_n(&notes->unwanted, __ATOMIC_ACQUIRE), 0);
+    strait_reply_close(&reply);
+    until(&notes->unwanted, &h);
+    assert_int_equal(notes->unwanted, -EPIPE);
+    assert_int_equal(ask(&h, "e", answer, sizeof answer, STRAIT_FOREVER), 2); /* it works on */
+    close_house(&h);
+}
+
+static void a_deadline_reaches_the_worker(void **state)
+{
+    struct house h;
+    char answer[64];
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 1});
+    assert_int_equal(ask(&h, "e", answer, sizeof answer, STRAIT_FOREVER), 2); /* it is up */
+    do /* on a loaded machine it may pass before the task is taken: then it is not begun at all */
+        ask(&h, "w", answer, sizeof answer, strait_after_ns(50000000));
+    while (!notes->working);
+    until(&notes->unwanted, &h);
+    assert_int_equal(notes->unwanted, -ETIMEDOUT);
+    close_house(&h);
+}
+
+/* More than the pool has room for, and nobody who works: the caller is told, now or at its deadline, and nothing is lost. */
+static void a_full_pool_holds_the_caller_back(void **state)
+{
+    enum { DEPTH = 16 };
+    const struct strait_pool_options small = {.depth = DEPTH, .callers = 2 * DEPTH};
+    struct strait_reply_rx replies[DEPTH], another;
+    struct strait_segment *segment;
+    struct strait_pool *pool;
+    char answer[64], task[8];
+    uint64_t before_ns;
+
+    (void)state;
+    assert_int_equal(strait_attach("pool", NULL, &segment), 0);
+    assert_int_equal(strait_pool_open(segment, "work", &small, &pool), 0);
+    for (int i = 0; i < DEPTH; i++) {
+        snprintf(task, sizeof task, "e%d", i);
+        assert_int_equal(strait_pool_submit(pool, 0, task, sizeof task, STRAIT_FOREVER, &replies[i], STRAIT_NOW), 0);
+    }
+    assert_int_equal(strait_pool_submit(pool, 0, "e", 2, STRAIT_FOREVER, &another, STRAIT_NOW), -EAGAIN);
+    before_ns = strait_now_ns();
+    assert_int_equal(strait_pool_submit(pool, 0, "e", 2, STRAIT_FOREVER, &another, strait_after_ns(20000000)),
+                     -ETIMEDOUT);
+    assert_true(strait_now_ns() - before_ns >= 20000000);
+    if (fork() == 0) /* a worker that nobody supervises joins now */
+        _exit(serve(0, NULL));
+    assert_int_equal(strait_pool_submit(pool, 0, "e", 2, STRAIT_FOREVER, &another, SOON), 0); /* room comes */
+    for (int i = 0; i < DEPTH; i++) {
+        snprintf(task, sizeof task, "e%d", i);
+        assert_int_equal(strait_reply_recv(&replies[i], answer, sizeof answer, NULL, SOON), sizeof task);
+        assert_string_equal(answer, task);
+        strait_reply_close(&replies[i]);
+    }
+    assert_int_equal(strait_reply_recv(&another, answer, sizeof answer, NULL, SOON), 2);
+    strait_reply_close(&another);
+    assert_int_equal(strait_pool_shutdown(pool, SOON), 0);
+    assert_true(wait(NULL) > 0);
+    strait_pool_close(pool);
+    strait_detach(segment);
+    assert_int_equal(strait_segment_remove("pool", NULL), 1);
+}
+
+/* ---- the supervisor ---- */
+
+/* The other one is stopped where it stands: only the i-th answers. */
+static void until_one_is_left(struct house *h, int i)
+{
+    pid_t other = strait_supervisor_pid(h->supervisor, 1 - (uint32_t)i);
+    siginfo_t info;
+
+    assert_int_equal(kill(other, SIGSTOP), 0);
+    assert_int_equal(waitid(P_PID, (id_t)other, &info, WSTOPPED | WNOWAIT), 0);
+}
+
+static void workers_are_pinned_in_turn(void **state)
+{
+    cpu_set_t allowed, got;
+    int cpus[2], n = 0;
+    char list[32];
+    struct house h;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE && n < 2; cpu++)
+        if (CPU_ISSET(cpu, &allowed))
+            cpus[n++] = (int)cpu;
+    if (n < 2)
+        skip();
+    snprintf(list, sizeof list, "%d,%d", cpus[0], cpus[1]);
+    for (int i = 0; i < 2; i++) { /* one worker at a time, so that it is known whose answer comes */
+        open_house(&h, (struct strait_supervisor_options){.workers = 2, .cpu_list = list});
+        until_one_is_left(&h, i);
+        assert_int_equal(ask(&h, "c", (char *)&got, sizeof got, STRAIT_FOREVER), sizeof got);
+        assert_int_equal(CPU_COUNT(&got), 1);
+        assert_true(CPU_ISSET((size_t)cpus[i], &got));
+        kill(strait_supervisor_pid(h.supervisor, 1 - (uint32_t)i), SIGCONT);
+        close_house(&h);
+    }
+}
+
+/* 0, 30, 60, 60 ms: the pauses before its four restarts. */
+static void restarts_pause_longer_and_longer(void **state)
+{
+    uint64_t begun_ns = strait_now_ns(), took_ns;
+    struct house h;
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.run = never_starts,
+                                                      .workers = 1,
+                                                      .restarts = 4,
+                                                      .restart_first_ns = 30000000,
+                                                      .restart_most_ns = 60000000,
+                                                      .restart_quick_ns = UINT64_C(60000000000)});
+    wait_for(&h, STRAIT_WORKER_GIVEN_UP, 1);
+    took_ns = strait_now_ns() - begun_ns;
+    assert_int_equal(h.seen[STRAIT_WORKER_STARTED], 5);
+    assert_true(took_ns >= 150000000);
+    close_house(&h);
+}
+
+static void who_does_not_end_is_killed_at_the_deadline(void **state)
+{
+    struct strait_reply_rx reply;
+    struct house h;
+
+    (void)state;
+    open_house(&h, (struct strait_supervisor_options){.workers = 2});
+    assert_int_equal(strait_pool_submit(h.pool, 0, "w", 2, STRAIT_FOREVER, &reply, SOON), 0);
+    until(&notes->working, &h);
+    assert_int_equal(strait_pool_shutdown(h.pool, strait_after_ns(20000000)), -ETIMEDOUT);
+    /* the other one waits, too: the task would come back if its worker died */
+    assert_int_equal(strait_supervisor_stop(h.supervisor, strait_after_ns(20000000)), 2);
+    strait_reply_close(&reply);
+    strait_loop_destroy(h.loop);
+    strait_pool_close(h.pool);
+    strait_detach(h.segment);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(strait_segment_remove("pool", NULL), 1);
+}
+
 static void a_cpu_list_is_checked(void **state)
 {
     struct strait_loop *loop;
@@ -374,7 +574,13 @@ static void a_cpu_list_is_checked(void **state)
     strait_loop_destroy(loop);
 }
 
-#define PLACED(test) cmocka_unit_test_setup_teardown(test, place_setup, place_teardown)
+static int fresh(void **state)
+{
+    memset(notes, 0, sizeof *notes);
+    return place_setup(state);
+}
+
+#define PLACED(test) cmocka_unit_test_setup_teardown(test, fresh, place_teardown)
 
 int main(void)
 {
@@ -391,7 +597,17 @@ int main(void)
         PLACED(restarts_leak_no_lease),
         PLACED(the_supervisor_sweeps_after_each_death),
         PLACED(random_kills_lose_and_double_nothing),
+        PLACED(a_cancel_reaches_the_worker),
+        PLACED(a_deadline_reaches_the_worker),
+        PLACED(a_full_pool_holds_the_caller_back),
+        PLACED(workers_are_pinned_in_turn),
+        PLACED(restarts_pause_longer_and_longer),
+        PLACED(who_does_not_end_is_killed_at_the_deadline),
         PLACED(a_cpu_list_is_checked),
     };
+
+    notes = mmap(NULL, sizeof *notes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (notes == MAP_FAILED)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
