@@ -65,6 +65,11 @@ static const struct bar bars[] = {
     {"sealed", 48, 0, "strait", VALUE, AT_MOST, 0.0, 0, NULL},
     {"sealed", 48, 0, "strait-many", VALUE, AT_MOST, 0.0, 0, NULL},
     {"recover", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 120.0, 10.0, NULL},
+    {"fetch", 130, 0, "strait-fetch", RATIO, AT_LEAST, 1.0, 0, "wrk-style"},
+    {"fetch-cpu", 130, 0, "strait-fetch", RATIO, AT_MOST, 0.5, 0, "libcurl"},
+    {"fetch-body", 0, 0, "strait-fetch", RATIO, AT_LEAST, 0.9, 1.0, "libcurl"},
+    {"fetch-memory", 0, 0, "strait-fetch", VALUE, AT_MOST, 4.0, 0, NULL},
+    {"pool", 48, 0, "strait-pool", RATIO, AT_MOST, 2.5, 2.0, "strait"},
     {"recover-quiet", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 1100.0, 0, NULL},
 };
 /* clang-format on */

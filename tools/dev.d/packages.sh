@@ -8,7 +8,8 @@
         libmicrohttpd-dev systemtap-sdt-dev scdoc)
     packages_test=(libcmocka-dev libuv1-dev nginx-light openssl clang libclang-rt-14-dev g++ strace musl-tools tmux cmake mandoc)
     packages_lint=(git clang-format clang-tidy shellcheck)
-    packages_bench=(g++ libzmq3-dev libnng-dev libboost-dev libck-dev libdpdk-dev)
+    packages_bench=(g++ libzmq3-dev libnng-dev libboost-dev libck-dev libdpdk-dev libcurl4-openssl-dev
+        nginx-light)
     packages_guest=(qemu-system-x86 busybox-static numactl cpio)
     packages_bare=(git debootstrap)
     packages_port=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static debhelper dpkg-dev lintian)
