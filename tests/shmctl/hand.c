@@ -41,6 +41,16 @@ static void hold_lock(char **word)
     stay();
 }
 
+/* count SEGMENT COUNTER: has counted to 3. */
+static void count(char **word)
+{
+    struct strait_counter *counter;
+
+    CHECK_IS(strait_counter_open(attach(word[0]), word[1], NULL, &counter), 0);
+    strait_counter_add(counter, 3);
+    stay();
+}
+
 /* send SEGMENT CHANNEL N: "message 0" to "message N - 1", with tags. */
 static void send_some(char **word)
 {
@@ -158,8 +168,8 @@ int main(int argc, char **argv)
         const char *name;
         int words;
         void (*act)(char **word);
-    } kinds[] = {{"lock", 2, hold_lock}, {"send", 3, send_some}, {"peek", 2, peek_one},
-                 {"race", 1, race},      {"stream", 1, stream},  {"serve", 2, serve}};
+    } kinds[] = {{"lock", 2, hold_lock}, {"count", 2, count},   {"send", 3, send_some}, {"peek", 2, peek_one},
+                 {"race", 1, race},      {"stream", 1, stream}, {"serve", 2, serve}};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
