@@ -8,7 +8,8 @@
 
 #define IDLE_LEAST 0.0001 /* s between looks at an empty channel: at first, and later */
 #define IDLE_MOST  0.002
-#define BURST      64 /* messages between two looks at the clock */
+#define BURST      64 /* messages between two looks at the clock, and steps that one look may take */
+#define PER_SECOND 50 /* pauses: each wakes a process, which the followed ones feel */
 
 /* Hardware on which a store that somebody has seen is there for all, and stores are seen in order. */
 #if defined(__x86_64__) || defined(__i386__)
@@ -180,15 +181,16 @@ bool ctl_follow_next(struct ctl_follow *f, struct ctl_message *m)
 
 void ctl_pace_message(struct ctl_pace *p)
 {
-    uint64_t now, due;
+    uint64_t now, due, burst;
 
     p->idle = 0;
-    if (p->rate == 0 || ++p->n % BURST)
+    burst = p->rate / PER_SECOND ? p->rate / PER_SECOND : 1;
+    if (p->rate == 0 || ++p->n % burst)
         return;
     now = strait_now_ns();
     if (p->began_ns == 0 || now - p->began_ns > UINT64_C(1000000000)) { /* no credit for old pauses */
         p->began_ns = now;
-        p->n = BURST;
+        p->n = burst;
     }
     due = p->began_ns + p->n * 1000000000 / p->rate;
     if (due > now)

@@ -55,12 +55,16 @@ static void put_hex(const unsigned char *data, uint32_t bytes)
 
 static void put_time(uint64_t ns)
 {
+    static time_t last = -1; /* thousands of messages share a second, and time zones are dear */
+    static char text[32];
     time_t s = (time_t)(ns / 1000000000);
     struct tm tm;
-    char text[32];
 
-    localtime_r(&s, &tm);
-    strftime(text, sizeof text, "%H:%M:%S", &tm);
+    if (s != last) {
+        localtime_r(&s, &tm);
+        strftime(text, sizeof text, "%H:%M:%S", &tm);
+        last = s;
+    }
     printf("%s.%06u", text, (unsigned)(ns % 1000000000 / 1000));
 }
 

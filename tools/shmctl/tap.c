@@ -10,7 +10,7 @@
 #include "commands.h"
 #include "follow.h"
 
-#define RATE 10000 /* messages a second that tap reads: many more would be felt by those who are tapped */
+#define RATE 5000 /* messages a second that tap reads: many more would be felt by those who are tapped */
 
 struct taker {
     void (*message)(struct taker *t, const struct ctl_message *m);
@@ -61,7 +61,7 @@ static int follow(const struct ctl *ctl, struct taker *t, uint64_t rate)
     {"count", 'n', "N", "end after so many messages"}, {"seconds", 's', "S", "end after so long"},                     \
         {"oldest", 'o', NULL, "begin with the oldest unread message, not the next new one"},                           \
     {                                                                                                                  \
-        "rate", 'R', "N", "messages a second at most, 0 = no limit; tap: 10000"                                        \
+        "rate", 'R', "N", "messages a second at most, 0 = no limit; tap: 5000"                                         \
     }
 
 /* ---- tap ---- */
