@@ -2,7 +2,6 @@
 /* Requests and answers: both sides of strait/reply.h. */
 #include "strait/reply.h"
 
-#include <assert.h>
 #include <errno.h>
 
 #include "await.h"
@@ -120,12 +119,8 @@ static int64_t part_step(void *arg)
     struct strait_place place;
     uint64_t head;
 
-    if (strait_ring_find(&r->end, &place) < 0) {
-        int why = no_part(r);
-
-        assert(why < 0);
-        return why;
-    }
+    if (strait_ring_find(&r->end, &place) < 0)
+        return no_part(r);
     head = strait_load64_relaxed(&place.slot->head);
     if (strait_head_bytes(head) > r->end.slot_bytes)
         return -EPROTO;
@@ -188,7 +183,7 @@ void strait_reply_release(struct strait_reply_rx *r, struct strait_msg *msg)
 int64_t strait_reply_recv(struct strait_reply_rx *r, void *to, uint32_t size, struct strait_msg *info,
                           uint64_t deadline_ns)
 {
-    struct strait_msg msg;
+    struct strait_msg msg = {.bytes = 0};
     int e = strait_reply_peek(r, &msg, deadline_ns);
 
     if (e < 0)
@@ -220,7 +215,7 @@ static int64_t gather(struct strait_reply_rx *r, unsigned char *to, uint32_t siz
     uint32_t at = 0;
 
     for (;;) {
-        struct strait_msg msg;
+        struct strait_msg msg = {.bytes = 0};
         int e = strait_reply_peek(r, &msg, deadline_ns);
 
         if (e < 0)
