@@ -167,7 +167,7 @@ test_table() {
 
 dev_test() {
     local groups group
-    packages_need run test lint guest
+    packages_need run test lint guest port
     if ! build_variant gcc; then
         printf '0 passed, 1 failed, 0 skipped\n'
         exit 1
