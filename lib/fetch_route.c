@@ -39,6 +39,17 @@ static const struct strait_proxy *proxy_of(const struct strait_transfer *t)
 
 /* ---- TLS ---- */
 
+/* Before anybody is called: what cannot be secured is not begun. False: the transfer has failed. */
+static bool have_tls(struct strait_transfer *t)
+{
+    struct strait_worker *w = t->worker;
+    int error = w->tls ? 0 : strait_tls_context_create(&w->tls, w->ca_file);
+
+    if (error)
+        strait_transfer_fail(t, STRAIT_FETCH_TLS, error, "%s", strait_error());
+    return error == 0;
+}
+
 static void shaken(struct strait_transfer *t, int res)
 {
     if (res == 0)
@@ -51,14 +62,8 @@ static void shaken(struct strait_transfer *t, int res)
 
 static void shake_hands(struct strait_transfer *t)
 {
-    struct strait_worker *w = t->worker;
-    int error = w->tls ? 0 : strait_tls_context_create(&w->tls, w->ca_file);
+    int error = strait_tls_create(&t->connection->tls, t->worker->tls, t->url.host, t->url.port);
 
-    if (error) {
-        strait_transfer_fail(t, STRAIT_FETCH_TLS, error, "%s", strait_error());
-        return;
-    }
-    error = strait_tls_create(&t->connection->tls, w->tls, t->url.host, t->url.port);
     if (error)
         strait_transfer_broke(t, STRAIT_FETCH_LOCAL, error, "starting TLS");
     else
@@ -211,6 +216,8 @@ void strait_fetch_http(struct strait_transfer *t)
         return;
     }
     route = strait_route_to(&t->url, proxy);
+    if (route.tls && !have_tls(t))
+        return;
     t->connection = strait_connection_take(&t->worker->connections, &route);
     if (t->connection)
         strait_fetch_exchange(t);
