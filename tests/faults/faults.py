@@ -110,8 +110,8 @@ FAULTS = [
     ("supervisor: the dead are not reaped", "lib/supervisor.c", "    if (!reap(c, WNOHANG) && c->pid)\n        watch(c);", "    watch(c);",
      "pool"),
     # ---- shared state ----
-    ("region: unhealed data are given back as sound", "lib/region_lock.c", "r->state == STRAIT_REGION_SUSPECT ? STRAIT_LOCK_POISONED : 0",
-     "0", "region"),
+    ("region: unhealed data are given back as sound", "lib/region_lock.c", "    return give(r, STRAIT_LOCK_POISONED);", "    return give(r, 0);",
+     "region"),
     ("counter: a cell is two handles'", "shm/counter.c", "        strait_store32_release(&c->lease, v->map->lease); /* release [N5]",
      "        /* release [N5]", "counter"),
     ("counter: a dead handle's cell stays taken", "shm/counter.c", "            strait_counter_give(&v->first[i]);", "            continue;",
