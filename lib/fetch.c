@@ -97,6 +97,15 @@ int strait_fetch_part(const struct strait_msg *msg, struct strait_fetch_part *pa
     p.failure = msg->flags & STRAIT_MSG_ERROR;
     p.stored = msg->tag == STRAIT_FETCH_STORED && !p.failure;
     p.first = msg->tag == STRAIT_FETCH_FIRST || p.failure;
+    if (p.failure && p.last && p.bytes == sizeof p.head.error) { /* no worker's, but a bridge's: a number alone */
+        static const char text[] = "no machine with workers can be reached";
+        strait_payload_read(&p.head.error, p.data, sizeof p.head.error);
+        p.head.kind = STRAIT_FETCH_WORKER;
+        p.data = p.fields = text;
+        p.bytes = sizeof text - 1;
+        *part = p;
+        return 0;
+    }
     if (p.first || p.stored) {
         if (p.bytes < sizeof p.head)
             return -EBADMSG;

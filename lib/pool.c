@@ -168,6 +168,8 @@ int64_t strait_pool_execute(struct strait_pool *pool, uint16_t tag, const void *
         memcpy(&error, info.data, sizeof error);
     if (error == -ETIMEDOUT && strait_now_ns() >= deadline_ns)
         return -ETIMEDOUT; /* the worker looked at the clock before we did */
+    if (error == -EHOSTDOWN)
+        return error; /* a bridge's word: nobody serves this pool, here or elsewhere */
     if (remote)
         *remote = error;
     return r;

@@ -62,6 +62,16 @@ static void adopt(struct strait_ring_end *end, const uint64_t *shared, bool prod
 
 /* ---- producers ---- */
 
+void strait_ring_commit_again(struct strait_ring_end *end, const struct strait_place *place, uint32_t max_attempts)
+{
+    uint64_t ready = strait_slot_word(place->word, STRAIT_SLOT_READY, 0);
+
+    /* release [R30] -> [R3] strait_ring_find: payload precedes word */
+    strait_store64_release(&place->slot->word, ready | (max_attempts > 1 ? STRAIT_ATTEMPTS_ONE : 0));
+    if (!(end->flags & STRAIT_RING_MANY_PRODUCERS))
+        end->cursor = strait_ring_next(end, end->cursor);
+}
+
 /* Try to make `word`, found at the cursor, ours for the cursor's turn. */
 static bool claim(struct strait_ring_end *end, struct strait_slot *slot, uint64_t word, struct strait_place *place)
 {

@@ -52,8 +52,9 @@ static bool attempts_possible(uint64_t word, uint32_t flags, uint32_t max_attemp
     uint32_t attempts = strait_slot_attempts(word);
 
     switch (strait_slot_state(word)) {
-    case STRAIT_SLOT_READY: /* a sole consumer's successor marks what its predecessor may have read */
-        return attempts == 0 || !(flags & STRAIT_RING_MANY_CONSUMERS);
+    case STRAIT_SLOT_READY: /* a sole consumer's successor marks what its predecessor may have read; a bridge, what may
+                               have been delivered elsewhere */
+        return attempts < max_attempts || !(flags & STRAIT_RING_MANY_CONSUMERS);
     case STRAIT_SLOT_TAKEN:
         return attempts < max_attempts;
     case STRAIT_SLOT_RETURNED:

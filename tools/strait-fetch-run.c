@@ -316,9 +316,15 @@ static int say(int error, const char *what)
     return error;
 }
 
+/* With no worker of our own, others are to join (behind a bridge, on other machines): as for one. */
+static uint32_t seats_of(const struct run *run)
+{
+    return (run->options->workers ? run->options->workers : 1) * run->options->in_flight;
+}
+
 static int open_all(struct run *run)
 {
-    uint32_t most = run->options->workers * run->options->in_flight;
+    uint32_t most = seats_of(run);
     struct strait_segment_options attach = {.attach = STRAIT_CREATE_ONLY, .bytes = strait_fetch_segment_bytes(most)};
     struct strait_channel_options channel = strait_fetch_channel(most);
     int error;
@@ -352,7 +358,7 @@ static void close_all(struct run *run)
 
 static int make_seats(struct run *run)
 {
-    run->seats_n = run->options->workers * run->options->in_flight;
+    run->seats_n = seats_of(run);
     run->seats = calloc(run->seats_n, sizeof *run->seats);
     run->released_end = &run->released;
     if (!run->seats)

@@ -70,6 +70,8 @@ int workers_start(struct run *run)
                                                 .pool = "fetch",
                                                 .hang_ns = HANG_NS};
 
+    if (run->options->workers == 0)
+        return 0;
     return strait_supervisor_start(run->loop, &options, &run->supervisor);
 }
 

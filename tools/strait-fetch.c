@@ -182,7 +182,7 @@ static bool take_number(struct command *c, int letter, const char *value)
 
     switch (letter) {
     case 'w':
-        return integer(value, 1, WORKERS_MOST, &o->workers);
+        return integer(value, 0, WORKERS_MOST, &o->workers);
     case 'c':
         return integer(value, 1, IN_FLIGHT_MOST, &o->in_flight);
     case PER_HOST:

@@ -73,7 +73,8 @@ STRAIT_API int strait_pool_serve(struct strait_pool *pool, strait_task_handler *
 /**
  * Run a task and wait for its whole answer, into `to`: its length. The deadline travels with the task. -EREMOTEIO the
  * handler failed, its error is in *remote (NULL = do not care); -EPIPE shut down (while no worker is there, a task waits for one until its deadline);
- * -EOWNERDEAD max_attempts workers have died over it; -EMSGSIZE, -ETIMEDOUT, -ENOBUFS, -EINTR, -ECHILD.
+ * -EOWNERDEAD max_attempts workers have died over it; -EHOSTDOWN its workers are on other machines (strait-bridge), and none
+ * is there; -EMSGSIZE, -ETIMEDOUT, -ENOBUFS, -EINTR, -ECHILD.
  */
 STRAIT_API int64_t strait_pool_execute(struct strait_pool *pool, uint16_t tag, const void *data, uint32_t bytes,
                                        void *to, uint32_t size, int *remote, uint64_t deadline_ns);

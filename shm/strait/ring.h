@@ -211,7 +211,8 @@ STRAIT_INLINE void strait_ring_prefetch(const struct strait_ring_end *end)
 STRAIT_INLINE bool strait_ring_find_fast(const struct strait_ring_end *end, struct strait_place *place)
 {
     struct strait_slot *slot = strait_ring_slot(end, end->cursor);
-    /* acquire [R3] <- [R1] strait_ring_commit, [R27] strait_ring_fill, [R7] strait_ring_abort: payload follows word */
+    /* acquire [R3] <- [R1] strait_ring_commit, [R27] strait_ring_fill, [R30] strait_ring_commit_again, [R7]
+     * strait_ring_abort: payload follows word */
     uint64_t word = strait_load64_acquire(&slot->word);
 
     strait_ring_prefetch(end);

@@ -12,7 +12,7 @@ import unittest
 from common import Place, run
 
 CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fuzz/corpus")
-SEVERAL = ("ps", "tree", "limits", "blame", "deadlock", "errors", "check", "numa", "exporter")
+SEVERAL = ("ps", "tree", "limits", "blame", "deadlock", "errors", "check", "numa", "exporter", "bridge")
 SINGLE = ("show", "verify")
 AT_ONCE = 30
 

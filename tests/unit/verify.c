@@ -380,7 +380,7 @@ static void slots_are_checked(UNUSED_STATE)
     SPOIL(*w, word(0, STRAIT_SLOT_READY, 1, 0), STRAIT_RULE_SLOT_OWNER);
     SPOIL(*w, word(0, STRAIT_SLOT_TAKEN, 9, 0), STRAIT_RULE_SLOT_LEASE);
     SPOIL(*w, word(0, STRAIT_SLOT_TAKEN, STRAIT_LEASE_ORPHAN, 0), STRAIT_RULE_SLOT_LEASE);
-    SPOIL(*w, word(0, STRAIT_SLOT_READY, 0, 1), STRAIT_RULE_SLOT_ATTEMPTS); /* many consumers: never */
+    SPOIL(*w, word(0, STRAIT_SLOT_READY, 0, 3), STRAIT_RULE_SLOT_ATTEMPTS); /* many consumers */
     SPOIL(*w, word(0, STRAIT_SLOT_TAKEN, 1, 3), STRAIT_RULE_SLOT_ATTEMPTS);
     SPOIL(*w, word(0, STRAIT_SLOT_VOID, 0, 1), STRAIT_RULE_SLOT_ATTEMPTS);
     SPOIL(*w, word(1, STRAIT_SLOT_READY, 0, 0), STRAIT_RULE_SLOT_TURN); /* filled before slot 0 was */

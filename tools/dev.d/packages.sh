@@ -6,10 +6,11 @@
 {
     packages_run=(gcc libc6-dev meson ninja-build pkg-config python3 liburing-dev libnuma-dev node-llhttp libssl-dev
         libmicrohttpd-dev systemtap-sdt-dev scdoc)
-    packages_test=(libcmocka-dev libuv1-dev nginx-light openssl clang libclang-rt-14-dev g++ strace musl-tools tmux cmake mandoc)
+    packages_test=(libcmocka-dev libuv1-dev nginx-light openssl clang libclang-rt-14-dev g++ strace musl-tools tmux cmake mandoc
+        libnats-dev nats-server iproute2)
     packages_lint=(git clang-format clang-tidy shellcheck)
     packages_bench=(g++ libzmq3-dev libnng-dev libboost-dev libck-dev libdpdk-dev libcurl4-openssl-dev
-        nginx-light)
+        nginx-light libnats-dev nats-server)
     packages_guest=(qemu-system-x86 busybox-static numactl cpio)
     packages_bare=(git debootstrap)
     packages_port=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static debhelper dpkg-dev lintian)
@@ -55,7 +56,7 @@ packages_apt() { # ARGS: apt-get that asks nothing, waits for a lock, and starts
 packages_install() { # PACKAGE...
     say "installing: $*" >&2
     packages_apt update || die "apt-get update failed"
-    packages_without_nginx_daemon packages_apt install --no-install-recommends "$@" || die "apt-get install failed for: $*"
+    packages_without_daemons packages_apt install --no-install-recommends "$@" || die "apt-get install failed for: $*"
     # meson remembers what it did not find: the next build looks again
     local dir
     for dir in "$top"/build*/; do
@@ -63,18 +64,20 @@ packages_install() { # PACKAGE...
     done
 }
 
-# Debian's nginx starts itself on port 80 when it is installed; our tests start their own, elsewhere. A masked unit is not
-# started, and the mask goes right after. Nothing happens to an nginx that was here before.
-packages_without_nginx_daemon() { # COMMAND...
-    local status=0 masked=
-    if [[ -d /run/systemd/system && " $* " == *' nginx-light '* ]] && ! systemctl cat nginx.service >/dev/null 2>&1; then
-        masked=1
-        "${as_root[@]}" systemctl --quiet mask nginx.service
-    fi
+# Debian's nginx and nats-server start themselves when they are installed; our tests start their own, elsewhere. A masked unit
+# is not started, and the mask goes right after. Nothing happens to one that was here before.
+packages_without_daemons() { # COMMAND...
+    local status=0 masked=() unit
+    for unit in nginx nats-server; do
+        if [[ -d /run/systemd/system && " $* " == *" $unit"* ]] && ! systemctl cat "$unit.service" >/dev/null 2>&1; then
+            masked+=("$unit.service")
+            "${as_root[@]}" systemctl --quiet mask "$unit.service"
+        fi
+    done
     "$@" || status=$?
-    if [[ -n $masked ]]; then
-        "${as_root[@]}" systemctl --quiet unmask nginx.service
-        "${as_root[@]}" systemctl --quiet disable nginx.service || true
-    fi
+    for unit in "${masked[@]}"; do
+        "${as_root[@]}" systemctl --quiet unmask "$unit"
+        "${as_root[@]}" systemctl --quiet disable "$unit" || true
+    done
     return "$status"
 }

@@ -15,6 +15,6 @@ extern const struct ctl_command ctl_blame, ctl_deadlock, ctl_errors, ctl_snapsho
 /* mend */
 extern const struct ctl_command ctl_verify, ctl_gc, ctl_repair, ctl_heal, ctl_drain, ctl_close_channel, ctl_rm;
 /* the machine, and machines */
-extern const struct ctl_command ctl_doctor, ctl_check, ctl_exporter;
+extern const struct ctl_command ctl_doctor, ctl_check, ctl_exporter, ctl_bridge;
 
 #endif

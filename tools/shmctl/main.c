@@ -14,7 +14,7 @@ const struct ctl_command *const ctl_commands[] = {
     &ctl_top, &ctl_hz, &ctl_tap, &ctl_record, &ctl_replay, &ctl_send, &ctl_recv, &ctl_call, &ctl_latency,
     &ctl_blame, &ctl_deadlock, &ctl_errors, &ctl_snapshot,
     &ctl_verify, &ctl_gc, &ctl_repair, &ctl_heal, &ctl_drain, &ctl_close_channel, &ctl_rm,
-    &ctl_doctor, &ctl_check, &ctl_exporter,
+    &ctl_doctor, &ctl_check, &ctl_exporter, &ctl_bridge,
     NULL};
 /* clang-format on */
 

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""What goes wrong between machines, and what the history says then: nothing is lost, what comes twice is marked and no more than
+promised, and everything goes on by itself."""
+import signal
+import time
+
+from hosts import SHORT, Case, main, wait_for
+
+COUNT = 3000 if SHORT else 6000
+IN = "jobs,ack-wait=1.5"
+
+
+class Faults(Case):
+    hosts = ("a", "b", "c")
+
+    def setUp(self):
+        super().setUp()
+        self.bridges = {"a": self.a.bridge("--out", "jobs"), "b": self.b.bridge("--in", IN),
+                        "c": self.c.bridge("--in", IN)}
+
+    def start(self, pause_us=200, hosts=("b", "c"), count=COUNT):
+        consumers = []
+        for name in hosts:
+            consumers.append(getattr(self, name).app("consume", "jobs", pause_us))
+            consumers[-1].says("ready")
+        for name in hosts:
+            getattr(self, name).ready("jobs")
+        self.producer = self.a.app("produce", "jobs", 0, count)
+        return consumers
+
+    def finish(self, consumers, most_duplicates, count=COUNT):
+        wait_for("all %d; %s" % (count, [h.status() for h in (self.a, self.b, self.c) if h.alive]),
+                 lambda: self.count_seen(consumers) >= count)
+        duplicates = self.check_history(consumers, count, most_duplicates)
+        print("  %d messages, %d came twice, all of those marked" % (count, duplicates))
+
+    def at(self, consumers, share, count=COUNT):
+        wait_for("a share of the messages", lambda: self.count_seen(consumers) >= share * count)
+
+    def test_bridge_of_the_senders_killed(self):
+        consumers = self.start()
+        for i in range(1, 6):
+            self.at(consumers, i * 0.12)
+            self.bridges["a"].kill_child()
+        self.finish(consumers, 0) # its successor publishes under the same ids, and the server knows them
+
+    def test_bridge_of_the_receivers_killed(self):
+        consumers = self.start()
+        for i in range(1, 6):
+            self.at(consumers, i * 0.12)
+            self.bridges["bc"[i % 2]].kill_child()
+        # one between commit and note for each death; and what lay in a ring for longer than ack-wait while no bridge spoke
+        # for it may have gone to the other machine, too
+        self.finish(consumers, 5 + 5 * 256)
+
+    def test_server_killed(self):
+        consumers = self.start()
+        for i in (1, 2):
+            self.at(consumers, i * 0.3)
+            self.server.kill()
+            self.start_server()
+        self.finish(consumers, 2 * 2 * 256)
+
+    def test_consumer_killed(self):
+        consumers = self.start()
+        for i in range(1, 5):
+            self.at(consumers, i * 0.15)
+            consumers[-1].kill()
+            consumers.append(self.c.app("consume", "jobs", 200))
+        self.finish(consumers, 4)
+
+    def test_whole_host_killed(self):
+        consumers = self.start()
+        self.at(consumers, 0.3)
+        self.c.kill()
+        self.finish(consumers, 256) # what was in its ring: some of that may have been received there
+
+    def test_link_cut(self):
+        """Ten seconds without a cable, of a receiver's machine, then of the sender's."""
+        consumers = self.start(2000)
+        self.at(consumers, 0.1)
+        self.c.cable(False)
+        cut = time.monotonic()
+        wait_for("b goes on", lambda: self.count_seen(consumers[:1]) > 0.3 * COUNT)
+        wait_for("c says so", lambda: (self.c.status() or {}).get("unreachable_since_ns"))
+        wait_for("ten seconds", lambda: time.monotonic() - cut > (3 if SHORT else 10)) # the fault itself takes so long
+        self.c.cable(True)
+        wait_for("c is back", lambda: not (self.c.status() or {}).get("unreachable_since_ns"))
+        self.finish(consumers, 2 * 256)
+
+    def test_sender_cut(self):
+        consumers = self.start(500)
+        self.at(consumers, 0.2)
+        self.a.cable(False)
+        wait_for("a says so", lambda: (self.a.status() or {}).get("unreachable_since_ns"))
+        self.a.cable(True)
+        self.finish(consumers, 2 * 256)
+
+    def test_slow_consumer(self):
+        """b is slow: it is not given more than its ring holds, and c does the rest."""
+        consumers = [self.b.app("consume", "jobs", 20000), self.c.app("consume", "jobs")]
+        for c in consumers:
+            c.says("ready")
+        self.b.ready("jobs")
+        self.c.ready("jobs")
+        self.producer = self.a.app("produce", "jobs", 0, COUNT)
+        wait_for("c has the rest", lambda: len(consumers[1].lines()) >= COUNT - 256 - len(consumers[0].lines()))
+        self.finish(consumers, 0)
+
+    def test_full_stream(self):
+        """Nobody receives: the stream fills, then the ring, then the sender gets what its policy says. Then all of it comes."""
+        self.bridges["a"].kill(signal.SIGTERM)
+        self.bridges["a"] = self.a.bridge("--out", "full,limit=100")
+        self.a.app("make", "channel", "full", 64, 256, 1).says("made") # 1: fails when full
+        self.a.ready("full")
+        sender = self.a.app("try", "full")
+        self.assertEqual(sender.end(), 0, sender.errors())
+        sent = int(sender.text().split()[2].rstrip(":"))
+        self.assertIn(": -11", sender.text()) # -EAGAIN
+        self.assertGreater(sent, 0)
+        wait_for("full", lambda: self.a.link("full")["state"] == "full")
+        self.assertGreater(self.a.link("full")["refused"], 0)
+        self.bridges["b"].kill(signal.SIGTERM)
+        self.b.bridge("--in", "full")
+        consumer = self.b.app("consume", "full")
+        self.finish([consumer], 0, sent)
+
+
+class CallFaults(Case):
+    hosts = ("a", "b", "c")
+
+    def setUp(self):
+        super().setUp()
+        self.bridges = {"a": self.a.bridge("--call", "pool"), "b": self.b.bridge("--serve", "pool"),
+                        "c": self.c.bridge("--serve", "pool")}
+        self.workers = {"b": self.b.app("work", "pool"), "c": self.c.app("work", "pool")}
+        self.a.app("make", "pool", "pool").says("made")
+        for h in (self.b, self.c):
+            wait_for("a subscription", lambda: (h.link("pool") or {}).get("state") == "running")
+
+    def answers(self, call, count):
+        self.assertEqual(call.end(), 0, call.errors())
+        self.assertEqual(call.lines(), ["%d %d" % (n, 2 * n + 1) for n in range(count)])
+
+    def test_everything_killed_in_turn(self):
+        """Bridges on both sides, a worker, the server: each call is answered, once, and right."""
+        call = self.a.app("call", "pool", 0, 4000)
+        for i, what in enumerate(("b", "server", "a", "worker", "c")):
+            wait_for("some answers", lambda: len(call.lines()) > 200 * (i + 1))
+            if what == "server":
+                self.server.kill()
+                self.start_server()
+            elif what == "worker":
+                self.workers["c"].kill()
+                self.workers["c"] = self.c.app("work", "pool")
+            else:
+                self.bridges[what].kill_child()
+        self.answers(call, 4000)
+
+    def test_stream_goes_on_after_a_death(self):
+        """A long answer whose machine dies in the middle comes again from another; the caller is told to begin anew."""
+        big = self.a.app("big", "pool", 4000, 500)
+        big.says("begun")
+        open_at = wait_for("whose it is", lambda: [h for h in (self.b, self.c) if h.link("pool")["under_way"]])
+        open_at[0].kill()
+        self.assertEqual(big.end(), 0, big.errors())
+        self.assertEqual(big.lines()[-1], "parts 4000 restarts 1")
+
+
+main()

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Two and three machines: channels, keys, calls, refusals, and strait-fetch with its workers elsewhere. The programs are those
+that would run on one machine."""
+import os
+import subprocess
+
+from hosts import FETCH, ORIGIN, Case, main, wait_for
+
+
+class TwoHosts(Case):
+    def test_channel(self):
+        """All messages, once, in order; the close follows them."""
+        self.a.bridge("--out", "jobs")
+        self.b.bridge("--in", "jobs")
+        consumer = self.b.app("consume", "jobs")
+        producer = self.a.app("produce", "jobs", 0, 5000, "shut")
+        self.assertEqual(producer.end(), 0, producer.errors())
+        self.assertEqual(consumer.end(), 0, consumer.errors())
+        self.assertEqual(consumer.lines(), ["ready"] + ["%d 0" % n for n in range(5000)])
+        self.assertEqual(wait_for("closed", lambda: self.a.link("jobs")["state"] == "closed"), True)
+
+    def test_calls(self):
+        """Answers, parts with backpressure, a handler's error, a caller that leaves, and nobody there."""
+        caller = self.a.bridge("--call", "pool")
+        make = self.a.app("make", "pool", "pool")
+        make.says("made")
+        self.a.ready("pool")
+        nobody = self.a.app("call", "pool", 0, 1)
+        self.assertEqual(nobody.end(), 0)
+        self.assertEqual(nobody.lines(), ["0 -112"]) # -EHOSTDOWN, at once
+        self.b.bridge("--serve", "pool")
+        worker = self.b.app("work", "pool")
+        wait_for("a subscription", lambda: (self.b.link("pool") or {}).get("state") == "running")
+        call = self.a.app("call", "pool", 0, 200)
+        self.assertEqual(call.end(), 0, call.errors())
+        self.assertEqual(call.lines(), ["%d %d" % (n, 2 * n + 1) for n in range(200)])
+        big = self.a.app("big", "pool", 3000, 0)
+        self.assertEqual(big.end(), 0, big.errors())
+        self.assertEqual(big.lines()[-1], "parts 3000 restarts 0")
+        # a caller that is killed in the middle: the worker is told, long before it has sent it all
+        leaving = self.a.app("big", "pool", 1000000, 1000)
+        leaving.says("begun")
+        leaving.kill()
+        worker.says("unwanted after")
+        sent = int([l for l in worker.lines() if l.startswith("unwanted")][0].split()[-1])
+        self.assertLess(sent, 10000, "no backpressure: a slow reader, and so much was sent")
+        call = self.a.app("call", "pool", 7, 1)
+        call.end()
+        self.assertEqual(call.lines(), ["7 15"])
+        self.assertTrue(caller.running())
+
+    def test_strait_fetch(self):
+        """The program as it is; its workers are on the other machine."""
+        origin = self.b.run("origin", "sh", "-c", 'sleep 100000 | "$0"', ORIGIN) # it serves until its stdin ends
+        wait_for("origin", lambda: origin.lines())
+        port = origin.lines()[0]
+        urls = os.path.join(self.root, "urls")
+        with open(urls, "w") as f:
+            for n in range(200):
+                f.write("http://127.0.0.1:%s/blob/7/%d\n" % (port, 1000 + 37 * n))
+        out = os.path.join(self.root, "pages")
+        os.makedirs(out)
+        # 127.0.0.1 is the origin on machine b only: whatever arrives was fetched there
+        fetch = self.a.run("fetch", FETCH, "-w", "0", "-c", "32", "-i", urls, "-o", out, "--json")
+        segment = wait_for("its segment", lambda: self.segments(self.a))[0]
+        self.b.bridge("--serve", "fetch")
+        self.b.app("fetch", "fetch")
+        wait_for("a subscription", lambda: (self.b.link("fetch") or {}).get("state") == "running")
+        self.a.bridge("--call", "fetch", segment=segment)
+        self.assertEqual(fetch.end(), 0, fetch.errors() + fetch.text())
+        sizes = sorted(os.path.getsize(os.path.join(out, n)) for n in os.listdir(out))
+        self.assertEqual(sizes, sorted(1000 + 37 * n for n in range(200)))
+
+    @staticmethod
+    def segments(host):
+        done = subprocess.run(["nsenter", "-t", str(host.init), "-m", "ls", "/dev/shm"], capture_output=True, text=True)
+        return [n[len("strait."):] for n in done.stdout.split() if n.startswith("strait.fetch")]
+
+
+class Refusals(Case):
+    hosts = ("a",)
+    server_options = "max_payload: 2048"
+
+    def refused(self, words, *arguments):
+        bridge = self.a.bridge(*arguments)
+        self.assertEqual(bridge.end(), 1, bridge.errors())
+        self.assertIn(words, bridge.errors())
+
+    def test_what_does_not_cross(self):
+        for kind in ("region", "counter"):
+            self.a.app("make", kind, kind).says("made")
+            self.refused("is a " + kind, "--out", kind)
+        self.a.app("make", "pool", "pool").says("made")
+        self.refused("--call and --serve are for those", "--in", "pool")
+        self.a.app("make", "channel", "plain").says("made")
+        self.refused("--out is for such channels", "--call", "plain")
+        self.a.app("make", "channel", "large", 4096, 64).says("made")
+        self.refused("raise max_payload", "--out", "large")
+        for circle in (("--out", "plain", "--in", "plain"), ("--call", "pool", "--serve", "pool")):
+            bridge = self.a.bridge(*circle)
+            self.assertEqual(bridge.end(), 2)
+            self.assertIn("circles", bridge.errors())
+
+    def test_one_bridge_of_a_name(self):
+        self.a.app("make", "channel", "plain").says("made")
+        self.a.bridge("--out", "plain")
+        self.a.ready("plain")
+        self.refused("another bridge", "--out", "plain")
+
+
+class ThreeHosts(Case):
+    hosts = ("a", "b", "c")
+    server_options = 'mappings: { "strait.shop.keyed.*": "strait.shop.keyed.{{partition(2,1)}}.{{wildcard(1)}}" }'
+
+    def test_work_is_shared(self):
+        """Producers on two machines, consumers on the third and one of them; calls from a to b and c."""
+        self.a.bridge("--out", "jobs", "--call", "pool")
+        self.b.bridge("--in", "jobs", "--serve", "pool")
+        self.c.bridge("--in", "jobs", "--serve", "pool")
+        consumers = [self.b.app("consume", "jobs", 100), self.c.app("consume", "jobs", 100)]
+        for c in consumers:
+            c.says("ready")
+        self.b.ready("jobs")
+        self.c.ready("jobs")
+        producers = [self.a.app("produce", "jobs", 0, 3000), self.a.app("produce", "jobs", 3000, 3000)]
+        for p in producers:
+            p.says("sent")
+        wait_for("all of them", lambda: self.count_seen(consumers) == 6000)
+        self.check_history(consumers, 6000, 0)
+        for c in consumers:
+            self.assertGreater(len(c.lines()), 500, "one machine did nearly everything")
+        workers = [self.b.app("work", "pool"), self.c.app("work", "pool")]
+        for w in workers:
+            w.says("ready")
+        for h in (self.b, self.c):
+            wait_for("a subscription", lambda: h.link("pool")["state"] == "running")
+        calls = [self.a.app("call", "pool", 1000 * i, 100) for i in range(4)]
+        for i, c in enumerate(calls):
+            self.assertEqual(c.end(), 0, c.errors())
+            self.assertEqual(c.lines(), ["%d %d" % (n, 2 * n + 1) for n in range(1000 * i, 1000 * i + 100)])
+        for w in workers:
+            self.assertGreater(len(w.lines()), 50, "one machine answered nearly everything")
+
+    def test_keys(self):
+        """The server spreads the tags over two parts: a key's messages all go to one machine, in order."""
+        self.a.bridge("--out", "keyed,key=tag")
+        self.b.bridge("--in", "keyed,partition=0")
+        self.c.bridge("--in", "keyed,partition=1")
+        consumers = [self.b.app("consume", "keyed"), self.c.app("consume", "keyed")]
+        for c in consumers:
+            c.says("ready")
+        producer = self.a.app("produce", "keyed", 0, 2000, "shut")
+        self.assertEqual(producer.end(), 0, producer.errors())
+        for c in consumers:
+            self.assertEqual(c.end(), 0, c.errors())
+        self.check_history(consumers, 2000, 0)
+        keys = []
+        for c in consumers:
+            numbers = [int(l.split()[0]) for l in c.lines()[1:]]
+            keys.append({n % 16 for n in numbers})
+            for key in keys[-1]:
+                of_key = [n for n in numbers if n % 16 == key]
+                self.assertEqual(of_key, sorted(of_key), "a key's messages out of order")
+        self.assertEqual(keys[0] & keys[1], set())
+        self.assertTrue(keys[0] and keys[1])
+
+
+main()
