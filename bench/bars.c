@@ -70,6 +70,8 @@ static const struct bar bars[] = {
     {"fetch-body", 0, 0, "strait-fetch", RATIO, AT_LEAST, 0.9, 1.0, "libcurl"},
     {"fetch-memory", 0, 0, "strait-fetch", VALUE, AT_MOST, 4.0, 0, NULL},
     {"pool", 48, 0, "strait-pool", RATIO, AT_MOST, 2.5, 2.0, "strait"},
+    {"bridge", 64, 0, "strait-bridge", RATIO, AT_MOST, 1.3, 1.1, "libnats"},
+    {"bridge", 64, 0, "local-beside-bridge", RATIO, AT_MOST, 1.02, 0, "local"},
     {"recover-quiet", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 1100.0, 0, NULL},
 };
 /* clang-format on */

@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-BRIDGE, APP, FETCH, SHMCTL, ORIGIN = sys.argv[1:6]
+BRIDGE, APP, FETCH, SHMCTL, ORIGIN = map(os.path.abspath, sys.argv[1:6])
 NATS = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/bin")
 PATIENCE = 40.0
 SHORT = "STRAIT_SHORT" in os.environ

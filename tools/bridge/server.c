@@ -465,6 +465,8 @@ static natsStatus set_options(struct server *s)
         e = natsOptions_SetPingInterval(s->options, (int64_t)(o->ping_ns / 1000000));
     if (e == NATS_OK)
         e = natsOptions_SetMaxPingsOut(s->options, 2);
+    if (e == NATS_OK) /* into the buffer, and to us by ask_write: else a thread of libnats waits up to 1 ms for more */
+        e = natsOptions_SetSendAsap(s->options, true);
     if (e == NATS_OK)
         e = natsOptions_SetNoEcho(s->options, true);
     if (e == NATS_OK)
