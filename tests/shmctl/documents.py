@@ -121,12 +121,15 @@ class Documents(Place):
         self.meet("close", "seg", "jobs")
         self.meet("rm", "seg", "jobs")
         self.meet("gc", "--dry-run")
+        self.meet("bridge")
         commands = [line.split()[0] for line in run("--help").stdout.split("\n\n")[1].splitlines()]
         self.assertEqual(set(self.seen), set(commands) - {"completion"})
         for command in sorted(self.seen):
             with self.subTest(command):
                 said, lease = rows[command]
                 self.assertEqual(self.seen[command] - said - lease, set(), "printed, and not documented")
+                if command == "bridge":
+                    continue  # there is none in this scene: tests/bridge has them
                 self.assertEqual(said - self.seen[command] - lease - self.rare(command), set(), "documented, and not printed")
 
     def rare(self, command):

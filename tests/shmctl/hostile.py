@@ -4,12 +4,14 @@
 good one that is cut, and one that is swept, grown and deleted while it is shown. Words and an exit code, nothing written."""
 
 import glob
+import hashlib
 import os
 import random
+import shutil
 import subprocess
 import unittest
 
-from common import Place, run
+from common import PATIENCE, SHMCTL, Place, run
 
 CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fuzz/corpus")
 SEVERAL = ("ps", "tree", "limits", "blame", "deadlock", "errors", "check", "numa", "exporter", "bridge")
@@ -38,8 +40,15 @@ class Hostile(Place):
             self.assertNotIn(b"Sanitizer", done.stderr)
             self.assertNotIn(b"\033", done.stdout)
 
+    def digests(self, paths):
+        found = []
+        for path in paths:
+            with open(path, "rb") as file:
+                found.append((os.path.getsize(path), hashlib.sha256(file.read(512 * 1024)).hexdigest()))
+        return found
+
     def look_at(self, paths):
-        before = [(os.stat(path).st_mtime_ns, os.path.getsize(path)) for path in paths]
+        before = self.digests(paths)
         for i in range(0, len(paths), AT_ONCE):
             for command in SEVERAL:
                 self.meet(command, *paths[i:i + AT_ONCE])
@@ -48,7 +57,30 @@ class Hostile(Place):
                 self.meet(command, path)
             self.meet("letters", path, "jobs")
             self.meet("tap", path, "jobs", "--seconds", "0.001", "--oldest")
-        self.assertEqual([(os.stat(path).st_mtime_ns, os.path.getsize(path)) for path in paths], before)
+        self.assertEqual(self.digests(paths), before, "it has written")
+
+    def read_only(self, *words):
+        """shmctl where the folder cannot be written to, not even by root."""
+        script = ('mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || { echo "SKIPPED: no mounting here"; exit 77; }; '
+                  'shift; exec "$@"')
+        return subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", self.dir, SHMCTL, *words], capture_output=True,
+                              text=True, timeout=PATIENCE)
+
+    @unittest.skipUnless(shutil.which("unshare"), "there is no unshare")
+    def test_who_looks_needs_no_permission_to_write(self):
+        self.play()
+        done = self.read_only("repair", "scene")
+        if done.returncode == 77 or "unshare" in done.stderr:
+            self.skipTest(done.stdout + done.stderr)
+        self.assertIn("Read-only file system", done.stderr, "the folder can be written to")
+        names = [(command,) for command in SEVERAL + ("ls", "doctor")] + [(command, "scene") for command in SINGLE] + [
+            ("letters", "scene", "jobs"), ("tap", "scene", "jobs", "--oldest", "--count", "1"), ("top", "--times", "1", "-i", "0.01"),
+            ("hz", "scene", "jobs", "--times", "1", "-i", "0.01"), ("gc", "--dry-run"), ("snapshot", "scene", "/dev/full")]
+        for words in names:
+            done = self.read_only(*words)
+            self.assertIn(done.returncode, (0, 1, 2), (words, done.stderr))
+            self.assertNotIn("Read-only", done.stderr, words)
+            self.assertTrue(done.stdout or words[0] == "snapshot", words)
 
     def test_the_corpus_as_files(self):
         files = sorted(glob.glob(os.path.join(CORPUS, "*", "*")))

@@ -2,6 +2,7 @@
 /* shmctl limits: how much there may be of everything, and how much there is. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "channel.h"
 #include "commands.h"
@@ -12,6 +13,19 @@ struct output {
     struct table table;
     struct json *json; /* or NULL */
 };
+
+/* Bytes as people read them, all else as it is; buffer as table_text. */
+static const char *number(const char *what, uint64_t n)
+{
+    static char texts[2][24];
+    static unsigned next;
+    char *text = texts[next++ % 2];
+
+    if (strncmp(what, "bytes", 5) == 0)
+        return table_bytes(n);
+    snprintf(text, sizeof texts[0], "%" PRIu64, n);
+    return text;
+}
 
 static void row(struct output *out, const struct ctl_segment *s, const char *what, uint64_t used, uint64_t most,
                 const char *beyond)
@@ -28,8 +42,9 @@ static void row(struct output *out, const struct ctl_segment *s, const char *wha
     }
     table_cell(&out->table, TABLE_PLAIN, "%s", ctl_segment_name(s));
     table_cell(&out->table, TABLE_PLAIN, "%s", what);
-    table_cell(&out->table, used * 10 >= most * 9 ? TABLE_RED : TABLE_PLAIN, "%" PRIu64, used);
-    table_cell(&out->table, TABLE_PLAIN, "%" PRIu64, most);
+    table_cell(&out->table, used * 10 >= most * 9 ? TABLE_RED : TABLE_PLAIN, "%s", number(what, used));
+    table_cell(&out->table, TABLE_PLAIN, "%s", number(what, most));
+    table_cell(&out->table, TABLE_DIM, "%.0f %%", most ? 100.0 * (double)used / (double)most : 0.0);
     table_cell(&out->table, TABLE_DIM, "%s", beyond);
 }
 
@@ -100,7 +115,7 @@ static int run(const struct ctl *ctl)
         ctl_json_begin(&j, "limits");
         json_array(&j, "limits");
     }
-    table_begin(&out.table, "SEGMENT WHAT >USED >MOST BEYOND");
+    table_begin(&out.table, "SEGMENT WHAT >USED >MOST >% BEYOND");
     r = ctl_each(ctl, look, &out);
     table_end(&out.table, stdout, 0, ctl->colours);
     if (ctl->json) {

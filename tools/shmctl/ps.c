@@ -40,6 +40,10 @@ static void print_lease(struct table *t, const struct ctl_segment *s, const stru
     table_cell(t, colour, "%s", state);
     table_cell(t, TABLE_PLAIN, "%s", table_text(l->program, sizeof l->program));
     table_cell(t, TABLE_PLAIN, "%s", now > l->joined_ns ? table_age(now - l->joined_ns) : "?");
+    if (l->ours)
+        table_cell(t, TABLE_DIM, "ours");
+    else
+        table_cell(t, TABLE_PLAIN, "%llu", (unsigned long long)l->pid_ns);
     table_cell(t, strcmp(waits, "-") ? TABLE_YELLOW : TABLE_DIM, "%s", waits);
 }
 
@@ -60,7 +64,7 @@ void ctl_leases_print(const struct ctl *ctl, struct ctl_segment *s)
 {
     struct table t;
 
-    table_begin(&t, ">LEASE >PID STATE PROGRAM >JOINED WAITS");
+    table_begin(&t, ">LEASE >PID STATE PROGRAM >JOINED >NAMESPACE WAITS");
     print_rows(&t, s, false);
     printf(t.at > t.columns ? "\nleases (* = a pid of another namespace)\n" : "\nno leases: nobody is attached\n");
     table_end(&t, stdout, 2, ctl->colours);
@@ -140,7 +144,7 @@ static int run(const struct ctl *ctl)
         ctl_json_begin(&j, "ps");
         json_array(&j, "segments");
     }
-    table_begin(&out.table, "SEGMENT >LEASE >PID STATE PROGRAM >JOINED WAITS");
+    table_begin(&out.table, "SEGMENT >LEASE >PID STATE PROGRAM >JOINED >NAMESPACE WAITS");
     r = ctl_each(ctl, look, &out);
     if (!ctl->json && out.table.at == out.table.columns)
         printf("nobody is attached\n");

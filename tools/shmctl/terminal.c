@@ -16,7 +16,7 @@ void terminal_end(void)
     if (!taken)
         return;
     taken = false;
-    fputs("\033[?25h\033[?1049l", stdout); /* the cursor, the screen that was there */
+    fputs("\033[?7h\033[?25h\033[?1049l", stdout); /* long lines, the cursor, the screen that was there */
     fflush(stdout);
     tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }
@@ -35,7 +35,7 @@ bool terminal_begin(void)
         return false;
     taken = true;
     atexit(terminal_end);
-    fputs("\033[?1049h\033[?25l", stdout);
+    fputs("\033[?1049h\033[?25l\033[?7l", stdout); /* a line that is too long is cut, not wrapped */
     return true;
 }
 

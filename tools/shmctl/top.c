@@ -116,17 +116,28 @@ static const char *rate_text(double rate)
     return text;
 }
 
-static const char *bar(const struct ctl_sample *s)
+/* On the live page in eighths of a character; elsewhere in what every font has. */
+static const char *bar(const struct ctl_sample *s, bool live)
 {
-    static char text[BAR + 3];
-    uint64_t n = s->capacity ? s->used * BAR / s->capacity : 0;
+    static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    static char text[3 * (BAR + 2) + 1];
+    uint64_t steps = live ? 8 : 1, n = s->capacity ? s->used * BAR * steps / s->capacity : 0;
 
     n += n == 0 && s->used;
-    text[0] = '[';
-    for (unsigned i = 0; i < BAR; i++)
-        text[1 + i] = i < n ? '#' : '.';
-    strcpy(text + BAR + 1, "]");
+    strcpy(text, live ? "▕" : "[");
+    for (uint64_t i = 0; i < n / steps; i++)
+        strcat(text, live ? "█" : "#");
+    strcat(text, eighths[n % steps]);
+    for (uint64_t i = (n + steps - 1) / steps; i < BAR; i++)
+        strcat(text, live ? " " : ".");
+    strcat(text, live ? "▏" : "]");
     return text;
+}
+
+/* Full, or more than half full, is worth a look. */
+static enum table_colour bar_colour(const struct ctl_sample *s)
+{
+    return s->used == s->capacity ? TABLE_RED : s->used * 2 > s->capacity ? TABLE_YELLOW : TABLE_GREEN;
 }
 
 static const char *sparkline(const struct row *row)
@@ -143,7 +154,7 @@ static const char *sparkline(const struct row *row)
     return text;
 }
 
-static void print_row(struct table *t, const struct row *row)
+static void print_row(struct table *t, const struct row *row, bool live)
 {
     const struct ctl_sample *s = &row->now;
 
@@ -152,7 +163,7 @@ static void print_row(struct table *t, const struct row *row)
     table_cell(t, TABLE_PLAIN, "%s", rate_text(row->sent));
     table_cell(t, TABLE_PLAIN, "%s", rate_text(row->received));
     table_cell(t, TABLE_DIM, "%s", sparkline(row));
-    table_cell(t, s->used == s->capacity ? TABLE_RED : TABLE_GREEN, "%s", bar(s));
+    table_cell(t, bar_colour(s), "%s", bar(s, live));
     table_cell(t, TABLE_PLAIN, "%" PRIu64 "/%" PRIu64, s->used, s->capacity);
     table_cell(t, s->senders_asleep ? TABLE_YELLOW : TABLE_PLAIN, "%u/%u", s->senders_asleep, s->senders);
     table_cell(t, TABLE_PLAIN, "%u/%u", s->receivers_asleep, s->receivers);
@@ -165,15 +176,14 @@ static void print_row(struct table *t, const struct row *row)
                                                          : "");
 }
 
-static void print_rows(const struct top *t, FILE *out, unsigned most)
+static void print_rows(const struct top *t, FILE *out, unsigned most, bool live)
 {
     struct table table;
 
     table_begin(&table,
-                "SEGMENT CHANNEL >SENT/S >RECEIVED/S LATELY DEPTH >SLOTS >SENDERS-ASLEEP >RECEIVERS-ASLEEP >DROPS "
-                ">REDELIVERED STATUS");
+                "SEGMENT CHANNEL >SENT/S >RECV/S LATELY DEPTH >SLOTS >TX-ASLEEP >RX-ASLEEP >DROPS >REDELIV STATUS");
     for (unsigned i = 0; i < t->n && i < most; i++)
-        print_row(&table, &t->rows[i]);
+        print_row(&table, &t->rows[i], live);
     if (t->n == 0)
         fputs("no channels\n", out);
     table_end(&table, out, 0, t->ctl->colours);
@@ -209,6 +219,15 @@ static void print_json(const struct top *t)
 
 /* ---- the live page ---- */
 
+static double sum(const struct top *t, bool received)
+{
+    double all = 0;
+
+    for (unsigned i = 0; i < t->n; i++)
+        all += received ? t->rows[i].received : t->rows[i].sent;
+    return all;
+}
+
 /* The table ends its lines by itself; each is to be cleared to its end. So draw into memory first. */
 static void draw(const struct top *t)
 {
@@ -220,11 +239,12 @@ static void draw(const struct top *t)
     if (out == NULL)
         return;
     terminal_size(&columns, &rows);
-    print_rows(t, out, rows > 4 ? rows - 4 : 1);
+    print_rows(t, out, rows > 4 ? rows - 4 : 1, true);
     fclose(out);
     terminal_page();
-    printf("shmctl top: %u channels, each %.3g s, by %s%s%s   (s: sort, q: quit)", t->n, t->interval, t->sort,
-           t->filter ? ", only " : "", t->filter ? t->filter : "");
+    printf("shmctl top: %u channels, each %.3g s, by %s%s%s   %s/s sent, %s/s received   (s: sort, q: quit)", t->n,
+           t->interval, t->sort, t->filter ? ", only " : "", t->filter ? t->filter : "", rate_text(sum(t, false)),
+           rate_text(sum(t, true)));
     terminal_line();
     terminal_line();
     for (char *line = strtok(page, "\n"); line; line = strtok(NULL, "\n")) {
@@ -277,7 +297,7 @@ static int plain(struct top *t, uint64_t times)
         if (t->ctl->json)
             print_json(t);
         else
-            print_rows(t, stdout, UINT32_MAX);
+            print_rows(t, stdout, UINT32_MAX, false);
         if (times && !t->ctl->json)
             putchar('\n');
         fflush(stdout);
@@ -311,6 +331,7 @@ const struct ctl_command ctl_top = {
     .summary = "Live, of every channel: rates, depth, who sleeps, drops, redeliveries",
     .help = "On a terminal a page that is drawn anew: s sorts otherwise, q ends. Elsewhere, or with --times, a table "
             "each time.\n"
+            "TX-ASLEEP: senders that wait for space, of how many; RX-ASLEEP: receivers that wait for a message.\n"
             "Rates come from the turns of the slots: senders and receivers count nothing for it, and are not slowed.\n"
             "\n"
             "  shmctl top\n"
