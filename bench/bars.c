@@ -64,6 +64,8 @@ static const struct bar bars[] = {
     {"fanin", 64, 0, "strait-many-sleeping", WORST, AT_LEAST, 0.5, 0, NULL},
     {"sealed", 48, 0, "strait", VALUE, AT_MOST, 0.0, 0, NULL},
     {"sealed", 48, 0, "strait-many", VALUE, AT_MOST, 0.0, 0, NULL},
+    {"numa", 48, 0, "strait-sharded", RATIO, AT_MOST, 1.05, 1.0, "strait-many"},
+    {"numa-stream", 48, 0, "strait-sharded", RATIO, AT_LEAST, 1 / 1.05, 1.0, "strait-many"},
     {"recover", 48, 0, "strait-many-sleeping", VALUE, AT_MOST, 120.0, 10.0, NULL},
     {"fetch", 130, 0, "strait-fetch", RATIO, AT_LEAST, 1.0, 0, "wrk-style"},
     {"fetch-cpu", 130, 0, "strait-fetch", RATIO, AT_MOST, 0.5, 0, "libcurl"},

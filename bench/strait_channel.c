@@ -176,7 +176,8 @@ SINGLE_VERBS(sleeping, SLEEPING)
 /* ---- the channel ---- */
 
 struct kind {
-    bool many, busy, lanes;
+    bool many, busy, lanes, shards;
+    enum strait_spread spread;
 };
 
 static const struct kind *kind_of(const struct bench_run *run)
@@ -205,6 +206,8 @@ static int create(struct bench_run *run, struct strait_segment *segment)
         .receivers = ends(run, run->shape.consumers),
         .lanes = kind_of(run)->lanes ? run->shape.producers : 0,
         .busy = kind_of(run)->busy,
+        .shards = kind_of(run)->shards ? STRAIT_SHARDS_NODES : 0,
+        .spread = kind_of(run)->spread,
     };
     for (unsigned i = 0; i < run->shape.channels; i++) {
         char name[16];
@@ -271,7 +274,9 @@ static int enter(struct bench_worker *w)
 /* ---- who competes ---- */
 
 static const struct kind one = {.busy = true}, one_sleeping = {0}, many = {.many = true, .busy = true},
-                         many_sleeping = {.many = true}, lanes = {.many = true, .lanes = true};
+                         many_sleeping = {.many = true}, lanes = {.many = true, .lanes = true},
+                         sharded = {.many = true, .busy = true, .shards = true},
+                         by_key = {.many = true, .busy = true, .shards = true, .spread = STRAIT_SPREAD_KEY};
 
 #define OURS(symbol, its_name, its_what, its_kind, its_pieces, its_flags)                                              \
     const struct bench_peer bench_peer_##symbol = {                                                                    \
@@ -302,3 +307,7 @@ OURS(strait_lanes, "strait-lanes", "a ring for each sender, one bell, sleeps aft
 OURS(strait_x32, "strait-x32", "one/one, busy, batches of 32", one, BATCH_PIECE, BENCH_STREAM | BENCH_BATCHES);
 OURS(strait_many_x32, "strait-many-x32", "many/many, busy, batches of 32", many, BATCH_PIECE,
      BENCH_STREAM | BENCH_BATCHES | BENCH_MANY);
+OURS(strait_sharded, "strait-sharded", "many/many, busy, a shard for each node", sharded, BUSY_PIECE,
+     PAIR | BENCH_MANY);
+OURS(strait_by_key, "strait-by-key", "many/many, busy, a shard for each node, in order", by_key, BUSY_PIECE,
+     PAIR | BENCH_MANY);

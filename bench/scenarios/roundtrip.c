@@ -35,3 +35,25 @@ const struct bench_scenario bench_scenario_roundtrip = {
     .roles = roles,
     .piece = piece,
 };
+
+/* What shards cost where there is one node. */
+extern const struct bench_peer bench_peer_strait_many, bench_peer_strait_sharded, bench_peer_strait_by_key;
+static const struct bench_peer *const shards[] = {&bench_peer_strait_many, &bench_peer_strait_sharded,
+                                                  &bench_peer_strait_by_key, NULL};
+
+const struct bench_scenario bench_scenario_numa = {
+    .name = "numa",
+    .what = "a message there and one back, a shard for each node",
+    .unit = "ns",
+    .better = BENCH_LOWER,
+    .takes = BENCH_ROUNDTRIP,
+    .cases = cases,
+    .cases_n = 1,
+    .producers = 1,
+    .consumers = 1,
+    .channels = 2,
+    .latency = true,
+    .peers = shards,
+    .roles = roles,
+    .piece = piece,
+};

@@ -81,3 +81,25 @@ const struct bench_scenario bench_scenario_large = {
     .piece = piece,
     .value = gigabytes,
 };
+
+/* What shards cost where there is one node. */
+extern const struct bench_peer bench_peer_strait_many, bench_peer_strait_sharded, bench_peer_strait_by_key;
+static const struct bench_peer *const shards[] = {&bench_peer_strait_many, &bench_peer_strait_sharded,
+                                                  &bench_peer_strait_by_key, NULL};
+static const struct bench_case one_line[] = {{.bytes = 48}};
+
+const struct bench_scenario bench_scenario_numa_stream = {
+    .name = "numa-stream",
+    .what = "one process sends, another receives, a shard for each node",
+    .unit = "M msg/s",
+    .better = BENCH_HIGHER,
+    .takes = BENCH_STREAM,
+    .cases = one_line,
+    .cases_n = 1,
+    .producers = 1,
+    .consumers = 1,
+    .peers = shards,
+    .roles = roles,
+    .piece = piece,
+    .value = millions,
+};
