@@ -199,7 +199,12 @@ static int numa_row(struct numa *out, struct ctl_segment *s, const struct strait
     }
     table_cell(&out->table, TABLE_PLAIN, "%s", ctl_segment_name(s));
     table_cell(&out->table, TABLE_PLAIN, "%s", ctl_object_name(s, o->entry));
-    table_cell(&out->table, TABLE_PLAIN, asked < 0 ? "any" : "%d", asked);
+    table_cell(&out->table, TABLE_PLAIN,
+               asked == STRAIT_NODE_SHARDED       ? "each shard's"
+               : asked == STRAIT_NODE_INTERLEAVED ? "all"
+               : asked < 0                        ? "any"
+                                                  : "%d",
+               asked);
     table_cell(&out->table, TABLE_PLAIN, "%s", text);
     return CTL_GOOD;
 }

@@ -159,7 +159,11 @@ void ctl_channel_print(const struct ctl *ctl, struct ctl_segment *s, const struc
     status_text(strait_load32_relaxed(&v.shared->status), status, sizeof status);
     printf("%s to %s%s%s, when full %s, messages to %u bytes%s\n",
            v.flags & STRAIT_CHANNEL_MANY_PRODUCERS ? "many" : "one",
-           v.flags & STRAIT_CHANNEL_MANY_CONSUMERS ? "many" : "one", v.flags & STRAIT_CHANNEL_LANES ? ", lanes" : "",
+           v.flags & STRAIT_CHANNEL_MANY_CONSUMERS ? "many" : "one",
+           v.flags & STRAIT_CHANNEL_LANES     ? ", lanes"
+           : v.flags & STRAIT_CHANNEL_BY_KEY  ? ", shards by key"
+           : v.flags & STRAIT_CHANNEL_SHARDED ? ", shards"
+                                              : "",
            v.flags & STRAIT_CHANNEL_BUSY ? ", busy" : "", full_name(v.full), v.slot_bytes, status);
     print_rings(ctl, &v);
     print_numbers(&v);
