@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "spread.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -99,6 +100,7 @@ static void find_near(const struct strait_topology *t, const int32_t *node, stru
 {
     uint8_t seen[STRAIT_NODES];
 
+    assert(s->shards > 0);
     s->stray = (uint8_t)(lease % s->shards);
     for (uint32_t i = 0; i < t->n; i++) {
         uint8_t order[STRAIT_SHARDS_MOST];
