@@ -13,7 +13,7 @@
         nginx-light libnats-dev nats-server)
     packages_guest=(qemu-system-x86 busybox-static numactl cpio)
     packages_bare=(git debootstrap)
-    packages_port=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static debhelper dpkg-dev lintian)
+    packages_port=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static debhelper dpkg-dev lintian libnats-dev)
 }
 
 # Prints the packages of these groups that are not installed. 10 ms.
