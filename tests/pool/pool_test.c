@@ -23,17 +23,8 @@
 
 #define SOON strait_after_ns(UINT64_C(20000000000)) /* long enough for any machine; every wait ends by an event */
 
-enum {
-    ECHO = 'e',
-    FAIL = 'f',
-    DIE = 'd',
-    DIE_ONCE = 'o',
-    HANG = 'h',
-    GROW = 'g',
-    SILENT = 's',
-    CPU = 'c',
-    WANTED = 'w'
-};
+enum { ECHO = 'e', FAIL = 'f', DIE = 'd', DIE_ONCE = 'o', HANG = 'h', GROW = 'g', SILENT = 's' };
+enum { CPU = 'c', WANTED = 'w' }; /* the CPUs that it may run on; until nobody wants it */
 
 /* What workers tell the test beside their answers. */
 static struct notes {
@@ -41,7 +32,6 @@ static struct notes {
     int unwanted; /* why it ended: -errno */
 } * notes;
 
-/* The CPUs that the worker may run on. */
 static int tell_cpus(struct strait_task *task)
 {
     cpu_set_t mine;
@@ -79,7 +69,7 @@ static int handle(struct strait_task *task, void *context)
         return 0;
     case CPU:
         return tell_cpus(task);
-    case WANTED: /* until nobody wants it: a task that takes long, and asks now and then */
+    case WANTED:
         __atomic_store_n(&notes->working, 1, __ATOMIC_RELEASE);
         for (int r = 0; r == 0; __atomic_store_n(&notes->unwanted, r, __ATOMIC_RELEASE))
             r = strait_task_wanted(task);
@@ -340,6 +330,20 @@ static void restarts_leak_no_lease(void **state)
     close_house(&h);
 }
 
+/* A pool may be full of what dead workers held, and only our loop starts new ones: it runs on while we wait for room. */
+static void submit_alive(struct house *h, const char *what, struct strait_reply_rx *reply)
+{
+    uint64_t until_ns = SOON;
+    int r;
+
+    while ((r = strait_pool_submit(h->pool, 3, what, (uint32_t)strlen(what) + 1, STRAIT_FOREVER, reply,
+                                   strait_after_ns(1000000))) == -ETIMEDOUT) {
+        strait_loop_step(h->loop, STRAIT_NOW);
+        assert_true(strait_now_ns() < until_ns);
+    }
+    assert_int_equal(r, 0);
+}
+
 /* Tasks under way while workers are killed at random: each is answered once, with its own answer. */
 static void random_kills_lose_and_double_nothing(void **state)
 {
@@ -356,9 +360,7 @@ static void random_kills_lose_and_double_nothing(void **state)
     for (; strait_now_ns() < until_ns; n += AT_ONCE) {
         for (uint32_t i = 0; i < AT_ONCE; i++) {
             snprintf(asked[i], sizeof asked[i], "e %u", n + i);
-            assert_int_equal(strait_pool_submit(h.pool, 3, asked[i], (uint32_t)strlen(asked[i]) + 1, STRAIT_FOREVER,
-                                                &replies[i], SOON),
-                             0);
+            submit_alive(&h, asked[i], &replies[i]);
         }
         dice = dice * 1103515245 + 12345;
         if (dice >> 16 & 1 && strait_supervisor_pid(h.supervisor, dice >> 20 & 3) > 0)
@@ -509,7 +511,7 @@ static void workers_are_pinned_in_turn(void **state)
 /* 0, 30, 60, 60 ms: the pauses before its four restarts. */
 static void restarts_pause_longer_and_longer(void **state)
 {
-    uint64_t begun_ns = strait_now_ns(), took_ns;
+    uint64_t begun_ns = strait_now_ns();
     struct house h;
 
     (void)state;
@@ -520,9 +522,8 @@ static void restarts_pause_longer_and_longer(void **state)
                                                       .restart_most_ns = 60000000,
                                                       .restart_quick_ns = UINT64_C(60000000000)});
     wait_for(&h, STRAIT_WORKER_GIVEN_UP, 1);
-    took_ns = strait_now_ns() - begun_ns;
+    assert_true(strait_now_ns() - begun_ns >= 150000000);
     assert_int_equal(h.seen[STRAIT_WORKER_STARTED], 5);
-    assert_true(took_ns >= 150000000);
     close_house(&h);
 }
 
