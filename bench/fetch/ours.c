@@ -50,6 +50,7 @@ static int begin(const char *small_url)
                                              .bytes = strait_fetch_segment_bytes(FETCH_AT_ONCE)};
     struct strait_channel_options channel = strait_fetch_channel(FETCH_AT_ONCE);
     url = small_url;
+    failed = 0; /* an earlier end cancelled what was awaited */
     snprintf(name, sizeof name, "bench-%d-fetch", getpid());
     int r = strait_attach(name, &options, &segment);
     if (r == 0)
