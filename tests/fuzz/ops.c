@@ -13,7 +13,7 @@
 #include "world.h"
 
 #define PARTIES  2
-#define STEPS    24
+#define STEPS    20
 #define WAIT_NS  120000000 /* more than one bounded sleep */
 #define LATE_NS  1000000000
 #define PATIENCE 400000 /* accesses of one call */
