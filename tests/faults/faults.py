@@ -95,7 +95,7 @@ FAULTS = [
      "            *ring = 0;\n            return 0;", "endpoint"),
     ("lanes: a receiver takes one only", "shm/channel.c", "            last = view->rings - 1;", "            last = 0;", "endpoint"),
     ("lanes: many producers in each", "shm/channel.c",
-     "if (p->flags & STRAIT_CHANNEL_LANES) /* each ring has a sender of its own */", "if (p->flags == UINT32_MAX)", "endpoint"),
+     "if (flags & STRAIT_CHANNEL_LANES) /* each ring has a sender of its own */", "if (flags == UINT32_MAX)", "endpoint"),
     # ---- pools, supervisors ----
     ("pool: a handler's error is no error", "lib/pool.c", "(result < 0 ? STRAIT_MSG_ERROR : 0)", "0", "pool"),
     ("pool: what the handler leaves open stays open", "lib/pool.c", "if (!task->answer.open)", "if (task)", "pool"),
