@@ -64,7 +64,7 @@ class Show(Place):
         self.assertRegex(shown.stdout, r"admin lock held")
         self.assertTrue(any(" dead " in line and line.split()[0] == "2" for line in lines))
         self.assertTrue(any("stopped" in line and "receive quiet, " in line for line in lines))
-        self.assertTrue(any("[####################]" in line and line.split()[2:5] == ["3", "1", "0"] for line in lines))
+        self.assertTrue(any("[####################]" in line and line.split()[3:6] == ["3", "1", "0"] for line in lines))
         self.assertNotIn("\033", shown.stdout)
         heading = next(line for line in lines if "LEASE" in line)
         column = heading.index("STATE")

@@ -106,17 +106,18 @@ static void print_rings(const struct ctl *ctl, const struct strait_channel_view 
     struct table t;
     struct ring r;
 
-    table_begin(&t, ">RING DEPTH >READY >TAKEN >CLAIMED >VOID >RETURNED >FREE >SENDERS-ASLEEP");
+    table_begin(&t, ">RING >NODE DEPTH >READY >TAKEN >CLAIMED >VOID >RETURNED >FREE >SENDERS-ASLEEP");
     for (uint32_t i = 0; i < view->rings; i++) {
         char text[BAR + 3];
         table_cell(&t, TABLE_PLAIN, "%u", i);
         if (!ring_of(view, i, &r)) {
             table_cell(&t, TABLE_RED, "damaged");
-            for (int n = 0; n < 7; n++)
+            for (int n = 0; n < 8; n++)
                 table_cell(&t, TABLE_DIM, "-");
             continue;
         }
         bar(&r, text);
+        table_cell(&t, TABLE_DIM, r.checked.node < 0 ? "-" : "%d", r.checked.node);
         table_cell(&t, r.counts[STRAIT_SLOT_FREE] ? TABLE_GREEN : TABLE_RED, "%s", text);
         for (int n = 0; n < 6; n++)
             table_cell(&t, r.counts[shown[n]] ? TABLE_PLAIN : TABLE_DIM, "%u", r.counts[shown[n]]);
@@ -194,6 +195,7 @@ static void json_rings(struct json *j, const struct strait_channel_view *view)
         }
         json_u64(j, "capacity", r.checked.capacity);
         json_u64(j, "stride", r.checked.stride);
+        json_i64(j, "node", r.checked.node);
         json_object(j, "slots");
         for (int s = 0; s < 8; s++)
             if (s < 6 || r.counts[s])
@@ -248,6 +250,7 @@ void ctl_channel_json(struct json *j, struct ctl_segment *s, const struct strait
     json_bool(j, "many_senders", v.flags & STRAIT_CHANNEL_MANY_PRODUCERS);
     json_bool(j, "many_receivers", v.flags & STRAIT_CHANNEL_MANY_CONSUMERS);
     json_bool(j, "lanes", v.flags & STRAIT_CHANNEL_LANES);
+    json_bool(j, "sharded", v.flags & STRAIT_CHANNEL_SHARDED);
     json_bool(j, "busy", v.flags & STRAIT_CHANNEL_BUSY);
     json_string(j, "full", full_name(v.full));
     json_u64(j, "slot_bytes", v.slot_bytes);
