@@ -1,76 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three in the morning: six processes, and nothing moves. Find out why, in another terminal:
- *
- *   shmctl blame disaster
- *   shmctl deadlock disaster
+ * Three in the morning: six processes, and nothing moves. Find out why, in another terminal: shmctl blame disaster; shmctl
+ * deadlock disaster. Enter ends it.
  *
  * ann, bob and cid each have a fork and want the next one. dan is stopped in the middle of sweeping, and has the ledger.
  * eve died in the stock, and because of dan nobody can sweep her. fay waits for all of them: for room in the orders, which
- * ann does not read, for the ledger and for the stock. Enter ends it.
+ * ann does not read, for the ledger and for the stock.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <strait/strait.h>
+#include "guide.h"
 
 static const char *const names[] = {"ann", "bob", "cid", "dan", "eve", "fay"};
 enum { ANN, BOB, CID, DAN, EVE, FAY, ALL };
-
-static struct strait_segment *segment;
-static int ready[2], go[ALL][2]; /* pipes: who has what it wants first; who may want more */
+static char forks[3][8] = {"fork-1", "fork-2", "fork-3"};
 static pid_t pids[ALL];
 
-static void must(int r, const char *what)
-{
-    if (r < 0) {
-        fprintf(stderr, "%s: %s (%s)\n", what, strait_strerror(r), strait_error());
-        exit(1);
-    }
-}
-
-static void lock(const char *name)
+static void *lock(void *name)
 {
     struct strait_region_options options = {.bytes = 64};
     struct strait_region *region;
 
-    must(strait_region_open(segment, name, &options, &region), name);
-    must(strait_region_lock(region, STRAIT_FOREVER), name);
-}
-
-static void *lock_thread(void *name)
-{
-    lock(name);
+    must(strait_region_open(segment, name, &options, &region));
+    must(strait_region_lock(region, STRAIT_FOREVER));
     return NULL;
-}
-
-/* "I have it": then wait to be told. */
-static void meet(int who)
-{
-    char byte;
-
-    if (write(ready[1], "x", 1) != 1 || read(go[who][0], &byte, 1) != 1)
-        exit(1);
-}
-
-/* ann, bob, cid: a fork, and then the next one. ann is also the one who should read the orders. */
-static void dine(int who, const char *first, const char *second)
-{
-    struct strait_channel_options small = {.depth = 4};
-    struct strait_rx *orders;
-
-    if (who == ANN)
-        must(strait_rx_open(segment, "orders", &small, &orders), "orders");
-    lock(first);
-    meet(who);
-    lock(second);
 }
 
 /* Called by the sweeper in the admin section: nobody else gets in while it is there. */
@@ -82,96 +39,82 @@ static void stop_here(const struct strait_death *death)
 
 static void sweep_and_stop(void)
 {
-    lock("ledger");
-    meet(DAN);
     strait_on_death(stop_here);
     for (;;) { /* somebody dies attached; whoever is quicker sweeps it */
-        pid_t gil = fork();
-        if (gil == 0) {
+        if (fork() == 0) {
             prctl(PR_SET_NAME, "gil");
-            must(strait_attach("disaster", NULL, &segment), "gil");
+            join();
             _exit(0);
         }
-        waitpid(gil, NULL, 0);
+        wait(NULL);
         strait_sweep_dead(segment);
     }
 }
 
-static void want_everything(void)
-{
-    struct strait_tx *orders;
-    pthread_t thread;
-
-    must(strait_tx_open(segment, "orders", NULL, &orders), "orders");
-    while (strait_try_send(orders, 0, "order", 5) == 0)
-        ;
-    meet(FAY);
-    pthread_create(&thread, NULL, lock_thread, "ledger");
-    pthread_create(&thread, NULL, lock_thread, "stock");
-    strait_send(orders, "order", 5, STRAIT_FOREVER);
-}
-
+/* What each has before it stops, and wants when it goes on. */
 static void act(int who)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_NAME, names[who]); /* what shmctl shows */
-    must(strait_attach("disaster", NULL, &segment), names[who]);
-    if (who <= CID) {
-        static const char *const forks[] = {"fork-1", "fork-2", "fork-3"};
-        dine(who, forks[who], forks[(who + 1) % 3]);
-    } else if (who == DAN) {
-        sweep_and_stop();
-    } else if (who == EVE) {
-        lock("stock");
-        meet(EVE);
+    struct strait_channel_options small = {.depth = 4};
+    struct strait_rx *rx;
+    struct strait_tx *tx;
+    pthread_t thread;
+
+    if (who == ANN)
+        must(strait_rx_open(segment, "orders", &small, &rx));
+    if (who == FAY) {
+        must(strait_tx_open(segment, "orders", NULL, &tx));
+        while (strait_try_send(tx, 0, "order", 5) == 0)
+            ;
     } else {
-        want_everything();
+        lock(who <= CID ? forks[who] : who == DAN ? "ledger" : "stock");
     }
+    raise(SIGSTOP);
+    if (who <= CID)
+        lock(forks[(who + 1) % 3]);
+    if (who == DAN)
+        sweep_and_stop();
+    pthread_create(&thread, NULL, lock, "ledger");
+    pthread_create(&thread, NULL, lock, "stock");
+    strait_send(tx, "order", 5, STRAIT_FOREVER);
 }
 
 static void start(int who)
 {
-    char byte;
+    int status;
 
-    must(pipe(go[who]), "pipe");
     pids[who] = fork();
     if (pids[who] == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_NAME, names[who]); /* what shmctl shows */
+        join();
         act(who);
         exit(1); /* nobody gets here */
     }
-    if (read(ready[0], &byte, 1) != 1)
-        exit(1);
+    waitpid(pids[who], &status, WUNTRACED);
+    must(WIFSTOPPED(status) ? 0 : -ECHILD);
 }
 
-/* Are so many threads of the process asleep, and no other there? */
-static int asleep(pid_t pid, int threads)
-{
-    char command[128];
-
-    snprintf(command, sizeof command, "test \"$(cat /proc/%d/task/*/stat | grep -c ') S ')\" = %d", pid, threads);
-    return system(command) == 0;
-}
-
+/* Until so many threads of it are asleep, and no other is there. */
 static void let_wait(int who, int threads)
 {
-    if (write(go[who][1], "x", 1) != 1)
-        exit(1);
-    while (!asleep(pids[who], threads))
+    char asleep[128];
+
+    kill(pids[who], SIGCONT);
+    snprintf(asleep, sizeof asleep, "test \"$(cat /proc/%d/task/*/stat | grep -c ') S ')\" = %d", pids[who], threads);
+    while (system(asleep) != 0)
         nanosleep(&(struct timespec){0, 5000000}, NULL);
 }
 
 int main(void)
 {
+    snprintf(guide_name, sizeof guide_name, "disaster");
     strait_region_check_ranks(false); /* it would forbid the deadlock */
-    must(pipe(ready), "pipe");
     for (int who = 0; who < ALL; who++)
         start(who);
-    let_wait(ANN, 1);
-    let_wait(BOB, 1);
-    let_wait(CID, 1);
+    for (int who = ANN; who <= CID; who++)
+        let_wait(who, 1);
     let_wait(FAY, 3);
-    if (write(go[DAN][1], "x", 1) != 1)
-        return 1;
+    kill(pids[DAN], SIGCONT);
     waitpid(pids[DAN], NULL, WUNTRACED);
     kill(pids[EVE], SIGKILL);
     waitpid(pids[EVE], NULL, 0);
@@ -184,5 +127,5 @@ int main(void)
         kill(pids[who], SIGKILL);
     while (wait(NULL) > 0)
         ;
-    return strait_segment_remove("disaster", NULL) == 1 ? 0 : 1;
+    return strait_segment_remove(guide_name, NULL) == 1 ? 0 : 1;
 }

@@ -45,6 +45,22 @@ static inline int in_parallel(int n, void (*part)(int i))
     return failed;
 }
 
+/* The same, around a channel that stays open until all have run: the first one to come may be the first one to go. */
+static inline int in_parallel_at(const char *channel, const struct strait_channel_options *options, int n,
+                                 void (*part)(int i))
+{
+    struct strait_hold *hold;
+    struct strait_tx *tx;
+    int failed;
+
+    must(strait_tx_open(segment, channel, options, &tx));
+    must(strait_channel_hold(segment, channel, &hold));
+    strait_tx_close(tx);
+    failed = in_parallel(n, part);
+    strait_channel_unhold(hold);
+    return failed;
+}
+
 static inline int leave(int failed)
 {
     strait_detach(segment);
