@@ -56,7 +56,7 @@ static void act(int who)
 {
     struct strait_channel_options small = {.depth = 4};
     struct strait_rx *rx;
-    struct strait_tx *tx;
+    struct strait_tx *tx = NULL;
     pthread_t thread;
 
     if (who == ANN)
