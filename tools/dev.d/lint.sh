@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # tools/dev lint: each check is a function lint_NAME that prints what is wrong, or one line, and fails or not.
 
-lint_checks=(format tidy shell floors labels sizes paths)
+lint_checks=(format tidy shell floors labels sizes paths faults)
 
 lint_files() { # c | scripts
     python3 -B "$top/tools/lint/source.py" "$1"
@@ -66,6 +66,7 @@ lint_labels() {
 }
 lint_sizes() { "$top/tools/lint/sizes"; }
 lint_paths() { "$top/tools/lint/paths"; }
+lint_faults() { "$top/tests/faults/run" --check; } # a seed rots when the code moves on
 
 # Sets lint_failed to the names of the checks that failed.
 lint_run() { # CHECK...
