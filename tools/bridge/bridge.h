@@ -8,7 +8,7 @@
  *   stream     a JetStream stream and its consumer: made, or found as they are
  *   outbound   local channel -> stream        inbound   stream -> local channel, with its window of what was delivered
  *   caller     local callers -> remote pool   serve     remote callers -> local pool
- *   status     what shmctl bridge reads
+ *   status     what shmctl bridge reads                 bin       messages that libnats may have back
  */
 #ifndef STRAIT_TOOLS_BRIDGE_H
 #define STRAIT_TOOLS_BRIDGE_H
@@ -19,6 +19,7 @@
 #include <nats/nats.h>
 #include <strait/strait.h>
 
+#include "bin.h"
 #include "status.h"
 
 #define BRIDGE_TICK_NS       UINT64_C(100000000)
@@ -107,6 +108,7 @@ struct bridge {
     struct status_page *page;
     struct bridge_status status; /* as it is to be published */
     struct link link[BRIDGE_LINKS];
+    struct bin bin;
     struct strait_op tick;
     bool stopping; /* take nothing new */
     int failed;    /* 0, or why the bridge ends */

@@ -273,6 +273,7 @@ static void await_done(struct strait_op *op, int res)
             s->caller->paused = true;
         else
             begin(s);
+        server_flush(s->caller->link->bridge); /* before the next peek, which costs a barrier of all CPUs */
         peek_next(s->caller);
         return;
     }
@@ -413,7 +414,7 @@ static void drain(struct link *link)
         while (c->seats[i].state != SEAT_FREE && (r = server_next(c->seats[i].box.subscription, &msg)) != 0) {
             look_into(&c->seats[i], msg, r);
             if (r > 0)
-                natsMsg_Destroy(msg);
+                bin_put(&link->bridge->bin, msg);
         }
 }
 

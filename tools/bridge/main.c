@@ -84,6 +84,7 @@ static void tick_done(struct strait_op *op, int res)
         if (b->link[i].open)
             b->link[i].kind->tick(&b->link[i], now_ns);
     status_publish(b, now_ns);
+    bin_empty(&b->bin);
     strait_op_timer(b->loop, op, now_ns + BRIDGE_TICK_NS);
 }
 
@@ -136,6 +137,7 @@ static void close_all(struct bridge *b)
     for (uint32_t i = 0; i < b->options.links; i++)
         if (b->link[i].open)
             b->link[i].kind->close(&b->link[i]);
+    bin_empty(&b->bin);
     server_close(b);
     status_close(b);
     strait_detach(b->segment);

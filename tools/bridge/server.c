@@ -149,7 +149,7 @@ static void deliver_pulled(struct link *link)
     while ((r = server_next(link->pull, &msg)) != 0) {
         link->kind->pulled(link, r > 0 ? msg : NULL);
         if (r > 0)
-            natsMsg_Destroy(msg);
+            bin_put(&link->bridge->bin, msg);
     }
 }
 
@@ -169,7 +169,7 @@ static void deliver(struct server *s)
         struct link *link = &s->bridge->link[i];
         while (server_next(link->subscription, &msg) > 0) {
             link->kind->request(link, msg);
-            natsMsg_Destroy(msg);
+            bin_put(&s->bridge->bin, msg);
         }
         deliver_pulled(link);
         if (link->open && link->kind->drain)
@@ -181,7 +181,7 @@ static void deliver(struct server *s)
             continue;
         }
         deliver_inbox(s, msg);
-        natsMsg_Destroy(msg);
+        bin_put(&s->bridge->bin, msg);
     }
 }
 
@@ -281,10 +281,31 @@ uint64_t server_identity(const struct bridge *b)
     return hash | 1;
 }
 
+static bool wants_to_write(struct server *s)
+{
+    bool writes;
+
+    pthread_mutex_lock(&s->mutex);
+    writes = s->asked_write && s->asked_read;
+    pthread_mutex_unlock(&s->mutex);
+    return writes;
+}
+
+void server_flush(struct bridge *b)
+{
+    struct server *s = b->server;
+
+    if (strait_op_pending(&s->writable) || !wants_to_write(s))
+        return;
+    natsConnection_ProcessWriteEvent(s->connection);
+    if (wants_to_write(s)) /* the socket's buffer is full */
+        strait_op_poll(b->loop, &s->writable, s->fd, POLLOUT, strait_after_ns(BRIDGE_TICK_NS));
+}
+
 void server_settle(struct bridge *b)
 {
     struct server *s = b->server;
-    bool down, up, reads, writes;
+    bool down, up, reads;
     int fd;
 
     pthread_mutex_lock(&s->mutex);
@@ -292,7 +313,6 @@ void server_settle(struct bridge *b)
     up = s->asked_up;
     s->asked_down = s->asked_up = false;
     reads = s->asked_read;
-    writes = s->asked_write;
     fd = s->asked_fd;
     pthread_mutex_unlock(&s->mutex);
     if (down || (s->up && !reads))
@@ -305,17 +325,7 @@ void server_settle(struct bridge *b)
     }
     if (up && reads)
         go_up(s);
-    pthread_mutex_lock(&s->mutex);
-    writes = s->asked_write && s->asked_read;
-    pthread_mutex_unlock(&s->mutex);
-    if (!writes || strait_op_pending(&s->writable))
-        return;
-    natsConnection_ProcessWriteEvent(s->connection);
-    pthread_mutex_lock(&s->mutex);
-    writes = s->asked_write && s->asked_read;
-    pthread_mutex_unlock(&s->mutex);
-    if (writes) /* the socket's buffer is full */
-        strait_op_poll(s->bridge->loop, &s->writable, s->fd, POLLOUT, strait_after_ns(BRIDGE_TICK_NS));
+    server_flush(b);
 }
 
 /* ---- sending ---- */
@@ -357,7 +367,7 @@ int server_send(struct bridge *b, const struct out_message *m)
         e = natsMsgHeader_Set(msg, "Nats-Msg-Id", m->id);
     if (e == NATS_OK)
         e = natsConnection_PublishMsg(s->connection, msg);
-    natsMsg_Destroy(msg);
+    bin_put(&b->bin, msg);
     return e == NATS_OK ? 0 : e == NATS_MAX_PAYLOAD ? -EMSGSIZE : -ENOTCONN;
 }
 

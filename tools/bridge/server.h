@@ -15,6 +15,9 @@ void server_close(struct bridge *bridge);
 /** What was published since the last call goes to the socket; what libnats asked for is done. Once per step of the loop. */
 void server_settle(struct bridge *bridge);
 
+/** What was published goes to the socket now: for somebody who waits for it while we have other things to do. */
+void server_flush(struct bridge *bridge);
+
 bool server_up(const struct bridge *bridge);
 
 /** Can the server carry the link's largest message? Else the bridge ends: it is refused now, and not when it is sent. */
