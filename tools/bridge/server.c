@@ -94,8 +94,7 @@ static void told_up(natsConnection *connection, void *closure)
 
     (void)connection;
     pthread_mutex_lock(&s->mutex);
-    s->asked_up = true;
-    s->asked_down = false;
+    s->asked_up = true; /* asked_down stays: who missed the time between must know that it was */
     pthread_mutex_unlock(&s->mutex);
     kick(s);
 }
@@ -467,6 +466,8 @@ static natsStatus set_options(struct server *s)
         e = natsOptions_SetMaxReconnect(s->options, -1);
     if (e == NATS_OK)
         e = natsOptions_SetReconnectWait(s->options, RECONNECT_MS);
+    if (e == NATS_OK) /* nothing that was asked of one server may reach the next, before we know which one it is */
+        e = natsOptions_SetReconnectBufSize(s->options, 1);
     if (e == NATS_OK)
         e = natsOptions_SetReconnectJitter(s->options, RECONNECT_MS / 2, RECONNECT_MS / 2);
     if (e == NATS_OK)
