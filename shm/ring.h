@@ -26,7 +26,7 @@ void strait_ring_join_consumer(struct strait_ring_end *end, struct strait_ring *
 void strait_ring_suspect(struct strait_ring_end *end, uint32_t window);
 
 /** strait_ring_commit of a message that may have been delivered before, in another place: its receiver sees attempts 1, if
- * the channel allows more than one. */
+ * the channel allows more than one. By whoever has claimed the place, in its stead; dies it before, the claim is swept. */
 void strait_ring_commit_again(struct strait_ring_end *end, const struct strait_place *place, uint32_t max_attempts);
 
 /** Slots by state, indexed by enum strait_slot_state; counts[6], counts[7] are words that cannot be. A snapshot. */

@@ -14,7 +14,8 @@
 #define MOST_MESSAGES  3
 #define MESSAGES       (MOST_PRODUCERS * MOST_MESSAGES)
 
-enum { ABORT = 1, DROP_OLDEST = 2, BEGUN = 4, ARRAY = 8 }; /* BEGUN: one message lies in the ring already */
+/* BEGUN: one message lies in the ring already. AGAIN: all may have been delivered elsewhere, and are committed as such */
+enum { ABORT = 1, DROP_OLDEST = 2, BEGUN = 4, ARRAY = 8, AGAIN = 16 };
 
 struct payload {
     uint64_t id, mirror;
@@ -77,7 +78,10 @@ static void send_one(struct strait_segment *p, struct strait_ring_end *end, unsi
         strait_ring_abort(end, &place);
         return;
     }
-    strait_ring_commit(end, &place);
+    if (shape.flags & AGAIN)
+        strait_ring_commit_again(end, &place, STRAIT_ATTEMPTS_MOST);
+    else
+        strait_ring_commit(end, &place);
     g.committed[id] = 1;
 }
 
@@ -158,6 +162,7 @@ static void check_message(const struct payload *m, unsigned attempts)
     MODEL_CHECK(m->id < MESSAGES && m->mirror == ~m->id, "torn message: %llx %llx", (unsigned long long)m->id,
                 (unsigned long long)m->mirror);
     MODEL_CHECK(g.committed[id] || g.maybe[id], "message %u was never committed", id);
+    MODEL_CHECK(attempts > 0 || !(shape.flags & AGAIN), "message %u has lost its mark", id);
     MODEL_CHECK(!g.done[id], "message %u delivered again after its release", id);
     MODEL_CHECK(!g.seen[id] || attempts > 0, "message %u delivered again without raised attempts", id);
     MODEL_CHECK(!g.holder[id] || model_is_dead(g.holder[id] - 1u) || g.holder[id] == model_self() + 1,
@@ -347,6 +352,8 @@ SETUP(many_one_abort, 2, 1, 2, ABORT, 0)
 SETUP(many_one_begun, 2, 1, 1, ABORT | BEGUN, 0)
 SETUP(one_many, 1, 2, 3, 0, 0)
 SETUP(many_many, 2, 2, 1, ABORT, 0)
+SETUP(again_one, 1, 1, 3, AGAIN, 0)
+SETUP(again_many, 2, 2, 1, ABORT | AGAIN, 0)
 SETUP(one_one_wrap, 1, 1, 3, 0, TURN_LAST)
 SETUP(many_one_wrap, 2, 1, 3, 0, TURN_LAST)
 SETUP(one_many_wrap, 1, 2, 3, 0, TURN_LAST)
@@ -381,6 +388,9 @@ MODEL(m12r, "ring 1P/2C, death, lease reused", MODEL_SC, 3, 1, 0, one_many, P(1,
 MODEL(m22, "ring 2P/2C, abort", MODEL_SC, 3, 0, 0, many_many, P(1, SAFE), P(2, SAFE), C(1, 3, SAFE), C(2, 4, SAFE))
 MODEL(m22d, "ring 2P/2C, abort, death", MODEL_SC, 2, 1, 0, many_many, P(1, MORTAL), P(2, MORTAL), C(1, 3, MORTAL),
       C(2, 4, REBORN))
+MODEL(again11, "ring 1P/1C, delivered elsewhere, deaths", MODEL_SC, 3, 1, 0, again_one, P(1, REBORN), C(1, 2, REBORN))
+MODEL(again22, "ring 2P/2C, delivered elsewhere, death", MODEL_SC, 2, 1, 0, again_many, P(1, MORTAL), P(2, MORTAL),
+      C(1, 3, MORTAL), C(2, 4, REBORN))
 MODEL(wrap11, "ring 1P/1C, turns wrap, deaths", MODEL_SC, 2, 1, 0, one_one_wrap, P(1, REBORN), C(1, 2, REBORN))
 MODEL(wrap21, "ring 2P/1C, turns wrap", MODEL_SC, 2, 1, 0, many_one_wrap, P(1, MORTAL), P(2, SAFE), C(1, 3, REBORN))
 MODEL(wrap12, "ring 1P/2C, turns wrap", MODEL_SC, 2, 1, 0, one_many_wrap, P(1, SAFE), C(1, 2, MORTAL), C(2, 3, SAFE))
@@ -390,12 +400,13 @@ MODEL(w11, "ring 1P/1C, weak", MODEL_WEAK, 3, 0, 3, one_one, P(1, SAFE), C(1, 2,
 MODEL(w11a, "ring 1P/1C, arrays, weak", MODEL_WEAK, 3, 0, 3, array, P(1, SAFE), C(1, 2, SAFE))
 MODEL(w11d, "ring 1P/1C, weak, deaths", MODEL_WEAK, 2, 1, 2, one_one, P(1, REBORN), C(1, 2, REBORN))
 MODEL(w21, "ring 2P/1C, weak, abort", MODEL_WEAK, 2, 0, 2, many_one_abort, P(1, SAFE), P(2, SAFE), C(1, 3, SAFE))
+MODEL(wagain, "ring 1P/1C, delivered elsewhere, weak", MODEL_WEAK, 3, 0, 3, again_one, P(1, SAFE), C(1, 2, SAFE))
 MODEL(w12, "ring 1P/2C, weak, death", MODEL_WEAK, 2, 1, 2, one_many, P(1, SAFE), C(1, 2, MORTAL), C(2, 3, SAFE))
 MODEL(wdrop, "drop-oldest 1P/1C, weak", MODEL_WEAK, 2, 0, 2, drop_one, P(1, SAFE), C(1, 2, SAFE))
 
-static const struct model *const models[] = {&m11a,   &m11ad,  &w11a, &m11,  &m11d, &m21,  &m21d,   &m21b,   &m21r,
-                                             &m12,    &m12d,   &m12s, &m12r, &m22,  &m22d, &wrap11, &wrap21, &wrap12,
-                                             &drop11, &drop21, &w11,  &w11d, &w21,  &w12,  &wdrop};
+static const struct model *const models[] = {
+    &m11a, &m11ad,  &w11a,   &m11,    &m11d,   &m21,    &m21d, &m21b, &m21r, &m12, &m12d,  &m12s,    &m12r,    &m22,
+    &m22d, &wrap11, &wrap21, &wrap12, &drop11, &drop21, &w11,  &w11d, &w21,  &w12, &wdrop, &again11, &again22, &wagain};
 
 int main(int argc, char **argv)
 {

@@ -33,6 +33,24 @@ static void a_claim_of_many_names_its_owner_in_the_same_word(UNUSED_STATE)
     CHECK_IS(*toy_word(&toy, 0), word_of(0, STRAIT_SLOT_READY, 0, 0));
 }
 
+/* What may have been delivered on another machine. Who dies before the store leaves a claim, after it a message. */
+static void a_message_from_elsewhere_is_ready_with_an_attempt(UNUSED_STATE)
+{
+    for (uint32_t flags = 0; flags <= TOY_MANY; flags += TOY_MANY) {
+        toy_init(&toy, 4, flags, 0);
+        struct strait_ring_end tx = toy_tx(&toy, 7);
+        CHECK_IS(strait_ring_claim(&tx, &place), 0);
+        CHECK_IS(*toy_word(&toy, 0), flags ? word_of(0, STRAIT_SLOT_CLAIMED, 0, 7) : 0);
+        strait_ring_commit_again(&tx, &place, 31);
+        CHECK_IS(*toy_word(&toy, 0), word_of(0, STRAIT_SLOT_READY, 1, 0));
+        CHECK_IS(tx.cursor, cursor_of(0, 1));
+        CHECK_IS(strait_ring_claim(&tx, &place), 0);
+        strait_ring_commit_again(&tx, &place, 1); /* a channel that allows one attempt has no mark for a second */
+        CHECK_IS(*toy_word(&toy, 1), word_of(0, STRAIT_SLOT_READY, 0, 0));
+        CHECK_IS(tx.cursor, cursor_of(0, 2));
+    }
+}
+
 static void an_aborted_claim_becomes_void_and_never_free(UNUSED_STATE)
 {
     toy_init(&toy, 4, TOY_MANY, 3);
@@ -265,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_sole_producer_skips_claimed_and_moves_on_with_the_commit),
         TEST(a_claim_of_many_names_its_owner_in_the_same_word),
+        TEST(a_message_from_elsewhere_is_ready_with_an_attempt),
         TEST(an_aborted_claim_becomes_void_and_never_free),
         TEST(a_sole_producers_abort_leaves_the_slot_as_it_was),
         TEST(a_slot_in_my_turn_that_is_not_free_is_passed),
