@@ -42,6 +42,7 @@ static const struct bar bars[] = {
     {"stream", 48, 0, "strait-many", RATIO, AT_LEAST, 0.9, 1.0, "vyukov"},
     {"stream", 48, 1024, "strait-many", RATIO, AT_LEAST, 1.7, 2.6, "ck-mpmc,rte-mpmc"},
     {"stream", 48, 0, "strait-many-x32", RATIO, AT_LEAST, 0.7, 1.2, "rte-mpmc-x32"},
+    {"watched", 48, 0, "strait-watched", RATIO, AT_LEAST, 0.97, 0.99, "strait"},
     {"large", 1 << 20, 4, "strait", RATIO, AT_LEAST, 0.95, 1.0, "write+read"},
     {"wake", 48, 0, "strait-sleeping", RATIO, AT_MOST, 1.1, 1.0, "futex"},
     {"wake", 48, 0, "strait-loop", RATIO, AT_MOST, 1.25, 1.1, "futex"},

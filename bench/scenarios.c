@@ -7,7 +7,7 @@
 #define BENCH_EACH_SCENARIO(X)                                                                     \
     X(numa) X(numa_stream)                                                                         \
     X(region) X(region_hot) X(region_mild) X(snapshot) X(counter) X(counter_shared)                \
-    X(roundtrip) X(stream) X(large) X(fanin) X(fanout) X(wake) X(idle) X(idle_quiet) X(sealed)     \
+    X(roundtrip) X(stream) X(watched) X(large) X(fanin) X(fanout) X(wake) X(idle) X(idle_quiet) X(sealed)     \
     X(recover) X(recover_quiet) X(spawn) X(ready) X(pending) X(pool) X(bridge) X(fetch)                      \
     X(fetch_cpu) X(fetch_body) X(fetch_memory)
 /* clang-format on */

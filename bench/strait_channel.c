@@ -297,6 +297,7 @@ static const struct kind one = {.busy = true}, one_sleeping = {0}, many = {.many
 #define CROWD                (BENCH_FANIN | BENCH_FANOUT)
 
 OURS(strait, "strait", "one/one, busy", one, BUSY_PIECE, PAIR | BENCH_LARGE | BENCH_SEALED | BENCH_WAKE);
+OURS(strait_watched, "strait-watched", "one/one, busy; shmctl tap and top look on", one, BUSY_PIECE, BENCH_STREAM);
 OURS(strait_many, "strait-many", "many/many, busy", many, BUSY_PIECE, PAIR | BENCH_MANY | BENCH_SEALED);
 OURS(strait_sleeping, "strait-sleeping", "one/one, sleeps after a short spin", one_sleeping, SLEEPING_PIECE,
      PAIR | BENCH_SLEEPS | BENCH_WAKE | BENCH_LARGE);

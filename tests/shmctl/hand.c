@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes for shmctl to look at, one kind for each first argument; each prints "ready" and lives until it is killed. */
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,17 +106,6 @@ static void race(char **word)
 }
 
 static uint64_t per_second; /* 0 = as fast as it goes */
-static bool pinned;
-
-/* Each end a CPU of its own, as far as there are two. */
-static void pin(unsigned cpu)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(cpu % (unsigned)sysconf(_SC_NPROCESSORS_ONLN), &set);
-    sched_setaffinity(0, sizeof set, &set);
-}
 
 static void produce(void *arg)
 {
@@ -125,8 +113,6 @@ static void produce(void *arg)
     struct strait_tx *tx;
     uint64_t next = strait_now_ns();
 
-    if (pinned)
-        pin(0);
     CHECK_IS(strait_tx_open(attach(arg), "stream", &options, &tx), 0);
     for (uint64_t n[6] = {0};; n[0]++) {
         for (int i = 1; i < 6; i++)
@@ -138,23 +124,20 @@ static void produce(void *arg)
     }
 }
 
-/* stream SEGMENT [PER-SECOND [pinned]]: one to one; prints how many were received, now and then; pinned: often. */
+/* stream SEGMENT [PER-SECOND]: one to one; prints how many were received, now and then. */
 static void stream(char **word)
 {
     struct strait_channel_options options = {.senders = STRAIT_ONE, .receivers = STRAIT_ONE};
     struct strait_rx *rx;
-    uint64_t n[6], got = 0, said = strait_now_ns(), said_every_ns = word[1] && word[2] ? 5000000 : 100000000;
+    uint64_t n[6], got = 0, said = strait_now_ns();
 
     per_second = word[1] ? strtoull(word[1], NULL, 10) : 0;
-    pinned = word[1] && word[2];
-    if (pinned)
-        pin(1);
     CHECK_IS(strait_rx_open(attach(word[0]), "stream", &options, &rx), 0);
     peer_start(produce, word[0]);
     printf("ready\n");
     fflush(stdout);
     while (strait_recv(rx, n, sizeof n, STRAIT_FOREVER) == sizeof n) {
-        if ((++got & 0xffff) != 0 || strait_now_ns() - said < said_every_ns)
+        if ((++got & 0xffff) != 0 || strait_now_ns() - said < 100000000)
             continue;
         said = strait_now_ns();
         printf("%llu %llu\n", (unsigned long long)said, (unsigned long long)got);

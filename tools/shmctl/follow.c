@@ -181,20 +181,18 @@ bool ctl_follow_next(struct ctl_follow *f, struct ctl_message *m)
 
 void ctl_pace_message(struct ctl_pace *p)
 {
-    uint64_t now, due, burst;
+    uint64_t now, burst = p->rate / PER_SECOND ? p->rate / PER_SECOND : 1, burst_ns;
 
     p->idle = 0;
-    burst = p->rate / PER_SECOND ? p->rate / PER_SECOND : 1;
     if (p->rate == 0 || ++p->n % burst)
         return;
     now = strait_now_ns();
-    if (p->began_ns == 0 || now - p->began_ns > UINT64_C(1000000000)) { /* no credit for old pauses */
-        p->began_ns = now;
-        p->n = burst;
-    }
-    due = p->began_ns + p->n * 1000000000 / p->rate;
-    if (due > now)
-        ctl_sleep((double)(due - now) / 1e9);
+    burst_ns = burst * 1000000000 / p->rate;
+    p->due_ns += burst_ns;
+    if (p->due_ns + burst_ns < now) /* no credit for old pauses */
+        p->due_ns = now + burst_ns;
+    if (p->due_ns > now)
+        ctl_sleep((double)(p->due_ns - now) / 1e9);
 }
 
 void ctl_pace_idle(struct ctl_pace *p)

@@ -30,7 +30,7 @@ bool ctl_follow_next(struct ctl_follow *f, struct ctl_message *m);
 
 /** Paces a follower: at most `rate` messages a second (0 = no limit), and pauses where there is nothing. */
 struct ctl_pace {
-    uint64_t rate, began_ns, n;
+    uint64_t rate, n, due_ns;
     double idle;
 };
 void ctl_pace_message(struct ctl_pace *p);
