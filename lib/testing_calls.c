@@ -51,6 +51,20 @@ int strait_testing_send_many(struct strait_tx *tx, const struct strait_out *out,
     IN_SLICES(int, deadline_ns, strait_send_many(tx, out, n, until));
 }
 
+int strait_testing_send_array(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, uint32_t n,
+                              uint64_t deadline_ns)
+{
+    UNLESS_FAULT(STRAIT_TESTING_SEND, deadline_ns);
+    IN_SLICES(int, deadline_ns, strait_send_array(tx, tag, data, bytes, n, until));
+}
+
+int strait_testing_send_key(struct strait_tx *tx, uint64_t key, uint16_t tag, const void *data, uint32_t bytes,
+                            uint64_t deadline_ns)
+{
+    int r = strait_tx_key(tx, key);
+    return r < 0 ? r : strait_testing_send_tagged(tx, tag, data, bytes, deadline_ns);
+}
+
 int strait_testing_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns)
 {
     UNLESS_FAULT(STRAIT_TESTING_SEND, deadline_ns);
@@ -81,6 +95,12 @@ int strait_testing_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_
 {
     UNLESS_FAULT(STRAIT_TESTING_RECV, deadline_ns);
     IN_SLICES(int, deadline_ns, strait_recv_many(rx, in, n, until));
+}
+
+int strait_testing_recv_array(struct strait_rx *rx, void *to, uint32_t bytes, uint32_t n, uint64_t deadline_ns)
+{
+    UNLESS_FAULT(STRAIT_TESTING_RECV, deadline_ns);
+    IN_SLICES(int, deadline_ns, strait_recv_array(rx, to, bytes, n, until));
 }
 
 int strait_testing_peek(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns)

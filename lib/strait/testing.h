@@ -54,8 +54,8 @@ STRAIT_API void strait_testing_advance(uint64_t ns);
 
 /** What a fault may happen to. */
 enum strait_testing_call {
-    STRAIT_TESTING_SEND = 0, /**< strait_try_send, _send, _send_tagged, _send_many, _claim */
-    STRAIT_TESTING_RECV,     /**< strait_try_recv, _recv, _recv_info, _recv_many, _peek */
+    STRAIT_TESTING_SEND = 0, /**< strait_try_send, _send, _send_tagged, _send_key, _send_many, _send_array, _claim */
+    STRAIT_TESTING_RECV,     /**< strait_try_recv, _recv, _recv_info, _recv_many, _recv_array, _peek */
     STRAIT_TESTING_REQUEST,  /**< strait_request, _call, _pool_submit, _pool_execute */
     STRAIT_TESTING_REPLY,    /**< strait_reply_recv, _reply_peek */
     STRAIT_TESTING_ANSWER,   /**< strait_answer_send, _answer_claim, _task_answer */

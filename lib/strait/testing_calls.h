@@ -20,12 +20,17 @@ int strait_testing_send(struct strait_tx *tx, const void *data, uint32_t bytes, 
 int strait_testing_send_tagged(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes,
                                uint64_t deadline_ns);
 int strait_testing_send_many(struct strait_tx *tx, const struct strait_out *out, uint32_t n, uint64_t deadline_ns);
+int strait_testing_send_array(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, uint32_t n,
+                              uint64_t deadline_ns);
+int strait_testing_send_key(struct strait_tx *tx, uint64_t key, uint16_t tag, const void *data, uint32_t bytes,
+                            uint64_t deadline_ns);
 int strait_testing_claim(struct strait_tx *tx, struct strait_claim *claim, uint64_t deadline_ns);
 int64_t strait_testing_try_recv(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info);
 int64_t strait_testing_recv(struct strait_rx *rx, void *to, uint32_t size, uint64_t deadline_ns);
 int64_t strait_testing_recv_info(struct strait_rx *rx, void *to, uint32_t size, struct strait_msg *info,
                                  uint64_t deadline_ns);
 int strait_testing_recv_many(struct strait_rx *rx, struct strait_in *in, uint32_t n, uint64_t deadline_ns);
+int strait_testing_recv_array(struct strait_rx *rx, void *to, uint32_t bytes, uint32_t n, uint64_t deadline_ns);
 int strait_testing_peek(struct strait_rx *rx, struct strait_msg *msg, uint64_t deadline_ns);
 int strait_testing_request(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes,
                            uint64_t job_deadline_ns, struct strait_reply_rx *reply, uint64_t deadline_ns);
@@ -60,11 +65,14 @@ STRAIT_END_DECLS
 #define strait_send                 strait_testing_send
 #define strait_send_tagged          strait_testing_send_tagged
 #define strait_send_many            strait_testing_send_many
+#define strait_send_array           strait_testing_send_array
+#define strait_send_key             strait_testing_send_key
 #define strait_claim(...)           strait_testing_claim(__VA_ARGS__) /* `struct strait_claim` stays */
 #define strait_try_recv             strait_testing_try_recv
 #define strait_recv                 strait_testing_recv
 #define strait_recv_info            strait_testing_recv_info
 #define strait_recv_many            strait_testing_recv_many
+#define strait_recv_array           strait_testing_recv_array
 #define strait_peek                 strait_testing_peek
 #define strait_request              strait_testing_request
 #define strait_call                 strait_testing_call

@@ -103,6 +103,69 @@ static void the_nth_call_fails(void **state)
     strait_testing_pair_close(&pair);
 }
 
+#define FAILS(kind, call)                                                                                              \
+    do {                                                                                                               \
+        assert_int_equal(strait_testing_inject(kind, 1, STRAIT_TESTING_CLOSED), 0);                                    \
+        assert_int_equal(call, -EPIPE);                                                                                \
+        assert_int_equal(strait_testing_inject(kind, 1, STRAIT_TESTING_OWNER_DIED), 0);                                \
+        assert_int_equal(call, -EOWNERDEAD);                                                                           \
+        assert_int_equal(strait_testing_inject(kind, 1, STRAIT_TESTING_FULL), 0);                                      \
+        assert_int_equal(call, -EAGAIN);                                                                               \
+        assert_int_equal(strait_testing_inject(kind, 1, STRAIT_TESTING_TIMEOUT), 0);                                   \
+        assert_int_equal(call, -EAGAIN);                                                                               \
+        assert_int_equal(strait_testing_reset(), 0);                                                                   \
+    } while (0)
+
+/* Every call that testing.h says can fail does, in each way, and nothing has come of it; afterwards it works. */
+static void every_call_fails(void **state)
+{
+    struct strait_channel_options options = {.shards = 1, .spread = STRAIT_SPREAD_KEY, .depth = 16};
+    struct strait_testing_pair pair, calls;
+    uint64_t n = 7, to;
+    struct strait_out out = {.data = &n, .bytes = sizeof n};
+    struct strait_in in = {.data = &to, .size = sizeof to};
+    struct strait_reply_rx reply;
+    struct strait_answer answer;
+    struct strait_claim claim;
+    struct strait_msg msg;
+
+    (void)state;
+    assert_int_equal(strait_testing_pair_open(&pair, &options), 0);
+    assert_int_equal(strait_testing_pair_open(&calls, &(struct strait_channel_options){.replies = 4}), 0);
+    FAILS(STRAIT_TESTING_SEND, strait_try_send(pair.tx, 0, &n, sizeof n));
+    FAILS(STRAIT_TESTING_SEND, strait_send(pair.tx, &n, sizeof n, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_SEND, strait_send_tagged(pair.tx, 1, &n, sizeof n, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_SEND, strait_send_key(pair.tx, 5, 1, &n, sizeof n, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_SEND, strait_send_many(pair.tx, &out, 1, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_SEND, strait_send_array(pair.tx, 0, &n, sizeof n, 1, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_SEND, strait_claim(pair.tx, &claim, STRAIT_NOW));
+    assert_int_equal(strait_recv(pair.rx, &to, sizeof to, STRAIT_NOW), -EAGAIN);
+    assert_int_equal(strait_send_key(pair.tx, 5, 1, &n, sizeof n, STRAIT_NOW), 0);
+    FAILS(STRAIT_TESTING_RECV, strait_try_recv(pair.rx, &to, sizeof to, NULL));
+    FAILS(STRAIT_TESTING_RECV, strait_recv(pair.rx, &to, sizeof to, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_RECV, strait_recv_info(pair.rx, &to, sizeof to, &msg, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_RECV, strait_recv_many(pair.rx, &in, 1, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_RECV, strait_recv_array(pair.rx, &to, sizeof to, 1, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_RECV, strait_peek(pair.rx, &msg, STRAIT_NOW));
+    assert_int_equal(strait_recv_array(pair.rx, &to, sizeof to, 1, STRAIT_NOW), 1);
+    assert_int_equal(to, 7);
+    FAILS(STRAIT_TESTING_REQUEST, strait_call(calls.tx, 0, &n, sizeof n, &to, sizeof to, NULL, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_REQUEST, strait_request(calls.tx, 0, &n, sizeof n, STRAIT_FOREVER, &reply, STRAIT_NOW));
+    assert_int_equal(strait_request(calls.tx, 0, &n, sizeof n, STRAIT_FOREVER, &reply, STRAIT_NOW), 0);
+    assert_int_equal(strait_peek(calls.rx, &msg, STRAIT_NOW), 0);
+    assert_int_equal(strait_answer_accept(calls.rx, &msg, &answer), 0);
+    FAILS(STRAIT_TESTING_ANSWER, strait_answer_claim(&answer, &claim, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_ANSWER, strait_answer_send(&answer, 0, STRAIT_MSG_LAST, &n, sizeof n, STRAIT_NOW));
+    assert_int_equal(strait_answer_send(&answer, 0, STRAIT_MSG_LAST, &n, sizeof n, STRAIT_NOW), 0);
+    assert_int_equal(strait_release(calls.rx, &msg), 0);
+    FAILS(STRAIT_TESTING_REPLY, strait_reply_peek(&reply, &msg, STRAIT_NOW));
+    FAILS(STRAIT_TESTING_REPLY, strait_reply_recv(&reply, &to, sizeof to, NULL, STRAIT_NOW));
+    assert_int_equal(strait_reply_recv(&reply, &to, sizeof to, NULL, STRAIT_NOW), sizeof to);
+    strait_reply_close(&reply);
+    strait_testing_pair_close(&calls);
+    strait_testing_pair_close(&pair);
+}
+
 static void what_has_not_happened_is_told(void **state)
 {
     (void)state;
@@ -203,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup(the_clock_advances, fresh),
         cmocka_unit_test_setup(a_waiter_sees_the_clock_advance, fresh),
         cmocka_unit_test_setup(the_nth_call_fails, fresh),
+        cmocka_unit_test_setup(every_call_fails, fresh),
         cmocka_unit_test_setup(what_has_not_happened_is_told, fresh),
         cmocka_unit_test_setup(an_owner_dies, fresh),
         cmocka_unit_test_setup(names_are_private, fresh),
