@@ -88,6 +88,7 @@ int main(void)
         const struct account *a = (struct account *)strait_region_data(accounts) + i;
         sum.booked += a->booked, sum.out_of_order += a->out_of_order, sum.again += a->again;
     }
+    strait_region_close(accounts);
     printf("%u booked, %u out of order, %u came again, %d worker killed\n", sum.booked, sum.out_of_order, sum.again,
            killed);
     return leave(killed != 1 || sum.booked != ACCOUNTS * BOOKINGS || sum.out_of_order || sum.again != 1);
