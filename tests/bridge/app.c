@@ -3,7 +3,7 @@
  * The programs of the bridge's tests. They know nothing of a bridge: a producer, a consumer, a caller, a worker, each of
  * the installed headers only.
  *
- *   app produce SEGMENT CHANNEL FROM COUNT [shut]   numbers; "sent N" when all are in the ring
+ *   app produce SEGMENT CHANNEL FROM COUNT [shut|PAUSE_US]   numbers; "sent N" when all are in the ring, else "sent-until N"
  *   app consume SEGMENT CHANNEL [PAUSE_US]          "N ATTEMPTS" for each, until the channel closes; peek … release
  *   app work    SEGMENT POOL                        answers N with N * 2 + 1, big ones (tag 7) with N parts
  *   app call    SEGMENT POOL FROM COUNT [DEADLINE_MS]   "N ANSWER" or "N -errno"
@@ -13,6 +13,7 @@
  *   app try     SEGMENT CHANNEL                     sends without waiting until it gets -EAGAIN; "full after N"
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,8 @@ static int send_number(struct strait_tx *tx, uint64_t n, uint64_t deadline_ns)
 static int produce(struct strait_segment *segment, char **word, int words)
 {
     uint64_t from = strtoull(word[1], NULL, 10), count = strtoull(word[2], NULL, 10);
+    bool shut = words > 3 && strcmp(word[3], "shut") == 0;
+    useconds_t pause_us = words > 3 && !shut ? (useconds_t)atoi(word[3]) : 0;
     struct strait_tx *tx;
     int r = strait_tx_open(segment, word[0], &channel, &tx);
 
@@ -53,12 +56,16 @@ static int produce(struct strait_segment *segment, char **word, int words)
         return say(r, "tx_open");
     for (uint64_t n = from; n < from + count; n++) {
         r = send_number(tx, n, strait_after_ns(PATIENCE_NS));
-        if (r < 0)
+        if (r < 0) {
+            printf("sent-until %llu\n", (unsigned long long)n);
             return say(r, "send");
+        }
+        if (pause_us)
+            usleep(pause_us); /* a slow producer: not all of it is in the stream at once */
     }
     printf("sent %llu\n", (unsigned long long)count);
     fflush(stdout);
-    if (words > 3)
+    if (shut)
         r = strait_channel_shut(segment, word[0]);
     else
         pause(); /* as long as we are here, the channel has a sender */

@@ -18,14 +18,14 @@ class Faults(Case):
         self.bridges = {"a": self.a.bridge("--out", "jobs"), "b": self.b.bridge("--in", IN),
                         "c": self.c.bridge("--in", IN)}
 
-    def start(self, pause_us=200, hosts=("b", "c"), count=COUNT):
+    def start(self, pause_us=200, hosts=("b", "c"), count=COUNT, send_pause_us=0):
         consumers = []
         for name in hosts:
             consumers.append(getattr(self, name).app("consume", "jobs", pause_us))
             consumers[-1].says("ready")
         for name in hosts:
             getattr(self, name).ready("jobs")
-        self.producer = self.a.app("produce", "jobs", 0, count)
+        self.producer = self.a.app("produce", "jobs", 0, count, send_pause_us)
         return consumers
 
     def finish(self, consumers, most_duplicates, count=COUNT):
@@ -89,11 +89,53 @@ class Faults(Case):
         self.finish(consumers, 2 * 256)
 
     def test_sender_cut(self):
-        consumers = self.start(500)
+        """And there the sender waits, and loses nothing."""
+        consumers = self.start(send_pause_us=500)
         self.at(consumers, 0.2)
         self.a.cable(False)
-        wait_for("a says so", lambda: (self.a.status() or {}).get("unreachable_since_ns"))
+        since_ns = wait_for("a says so", lambda: (self.a.status() or {}).get("unreachable_since_ns"))
+        seen = self.count_seen(consumers)
+        wait_for("ten seconds since a has said so", lambda: time.time_ns() - since_ns > (3 if SHORT else 10) * 10 ** 9)
+        self.assertTrue(self.a.status()["unreachable_since_ns"] == since_ns, "the cable was not cut all the time")
+        self.assertLess(self.count_seen(consumers) - seen, 2 * 256 + 1, "more than was on its way")
+        self.assertNotIn("sent", self.producer.text())
         self.a.cable(True)
+        self.finish(consumers, 2 * 256)
+
+    def test_bridge_and_keeper_of_the_receivers_killed(self):
+        """Nobody holds the channel: b's consumer finds that its sender has gone; what lay there and what was on its way goes to
+        c. The dead bridge can still be read. Another one, started by hand, goes on."""
+        consumers = self.start()
+        self.at(consumers, 0.2)
+        self.bridges["b"].kill_both()
+        dead = wait_for("dead", lambda: [s for s in [self.b.status()] if s and not s["alive"]])[0]
+        self.assertEqual(dead["links"][0]["state"], "dead")
+        self.assertGreater(dead["links"][0]["messages"], 0)
+        self.assertGreater(dead["updated_ns"], dead["started_ns"])
+        self.assertIn("dead (last word", self.b.shmctl("bridge", "shop"))
+        self.assertEqual(consumers[0].end(), 0, consumers[0].errors())
+        self.at(consumers, 0.5)
+        self.bridges["b"] = self.b.bridge("--in", IN)
+        consumers.append(self.b.app("consume", "jobs", 200))
+        self.finish(consumers, 2 * 256)
+
+    def test_bridge_and_keeper_of_the_senders_killed(self):
+        """The sender gets -EPIPE and knows how far it came; what is in its ring goes out with the next bridge, under the same
+        ids."""
+        consumers = self.start(send_pause_us=500)
+        self.at(consumers, 0.2)
+        self.a.cable(False)
+        since_ns = wait_for("a says so", lambda: (self.a.status() or {}).get("unreachable_since_ns"))
+        self.bridges["a"].kill_both()
+        self.assertEqual(self.producer.end(), 1)
+        sent = int(self.producer.lines()[-1].split()[1])
+        dead = self.a.status()
+        self.assertEqual((dead["alive"], dead["unreachable_since_ns"]), (False, since_ns))
+        self.assertIn("unreachable since", self.a.shmctl("bridge", "shop"))
+        self.a.cable(True)
+        self.bridges["a"] = self.a.bridge("--out", "jobs")
+        self.a.ready("jobs")
+        self.producer = self.a.app("produce", "jobs", sent, COUNT - sent)
         self.finish(consumers, 2 * 256)
 
     def test_slow_consumer(self):
@@ -156,6 +198,20 @@ class CallFaults(Case):
             else:
                 self.bridges[what].kill_child()
         self.answers(call, 4000)
+
+    def test_bridge_and_keeper_killed(self):
+        """Of a serving side: the other serves. Of the caller's: an error, and calls go on with the next bridge."""
+        call = self.a.app("call", "pool", 0, 2000)
+        wait_for("some answers", lambda: len(call.lines()) > 300)
+        self.bridges["b"].kill_both()
+        self.answers(call, 2000)
+        self.bridges["a"].kill_both()
+        refused = self.a.app("call", "pool", 0, 1, 1000)
+        self.assertEqual(refused.end(), 0)
+        self.assertIn(refused.lines()[0], ("0 -32", "0 -112", "0 -110")) # nobody has ever served, or will in time
+        self.bridges["a"] = self.a.bridge("--call", "pool")
+        self.a.ready("pool")
+        self.answers(self.a.app("call", "pool", 0, 100), 100)
 
     def test_stream_goes_on_after_a_death(self):
         """A long answer whose machine dies in the middle comes again from another; the caller is told to begin anew."""

@@ -3,8 +3,20 @@
 that would run on one machine."""
 import os
 import subprocess
+import sys
 
 from hosts import FETCH, ORIGIN, Case, main, wait_for
+
+
+def blob(seed, size):
+    """What the origin serves as /blob/SEED/BYTES: origin_fill."""
+    most, words = (1 << 64) - 1, []
+    for n in range((size + 7) // 8):
+        x = (seed * 0x9e3779b97f4a7c15 + n) & most
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9 & most
+        x = (x ^ (x >> 27)) * 0x94d049bb133111eb & most
+        words.append((x ^ (x >> 31)).to_bytes(8, sys.byteorder))
+    return b"".join(words)[:size]
 
 
 class TwoHosts(Case):
@@ -57,7 +69,7 @@ class TwoHosts(Case):
         urls = os.path.join(self.root, "urls")
         with open(urls, "w") as f:
             for n in range(200):
-                f.write("http://127.0.0.1:%s/blob/7/%d\n" % (port, 1000 + 37 * n))
+                f.write("http://127.0.0.1:%s/blob/%d/%d\n" % (port, n, 1000 + 37 * n))
         out = os.path.join(self.root, "pages")
         os.makedirs(out)
         # 127.0.0.1 is the origin on machine b only: whatever arrives was fetched there
@@ -68,8 +80,13 @@ class TwoHosts(Case):
         wait_for("a subscription", lambda: (self.b.link("fetch") or {}).get("state") == "running")
         self.a.bridge("--call", "fetch", segment=segment)
         self.assertEqual(fetch.end(), 0, fetch.errors() + fetch.text())
-        sizes = sorted(os.path.getsize(os.path.join(out, n)) for n in os.listdir(out))
-        self.assertEqual(sizes, sorted(1000 + 37 * n for n in range(200)))
+        bodies = []
+        for name in os.listdir(out):
+            with open(os.path.join(out, name), "rb") as f:
+                bodies.append(f.read())
+        self.assertEqual(sorted(map(len, bodies)), sorted(1000 + 37 * n for n in range(200)))
+        for body in bodies:
+            self.assertEqual(body, blob((len(body) - 1000) // 37, len(body)))
 
     @staticmethod
     def segments(host):

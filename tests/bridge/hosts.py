@@ -48,6 +48,15 @@ def child_of(pid):
         return []
 
 
+def has_ended(pid):
+    """Gone, or a zombie: a machine's first process, which inherits orphans, does not wait for them."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
 class Process:
     """A program on a machine. `pid` is its own, not that of the nsenter before it."""
 
@@ -96,6 +105,15 @@ class Process:
         os.kill(old, signal.SIGKILL)
         wait_for("a new child of %s: %s" % (self.name, self.errors()), lambda: [c for c in child_of(self.pid) if c != old])
 
+    def kill_both(self):
+        """kill -9 of the keeper, and of the bridge proper before it has noticed; the machine goes on."""
+        child = wait_for("the child of " + self.name, lambda: child_of(self.pid))[0]
+        os.kill(child, signal.SIGSTOP) # neither may outlive the other by a step
+        os.kill(self.pid, signal.SIGKILL)
+        os.kill(child, signal.SIGKILL)
+        self.popen.wait(PATIENCE)
+        wait_for("the end of both", lambda: has_ended(child))
+
     def end(self):
         try:
             return self.popen.wait(PATIENCE)
@@ -133,13 +151,14 @@ class Host:
         return self.run("bridge", BRIDGE, "--server", more.get("server", self.case.url), "--app", "shop", "--segment",
                         more.get("segment", "shop"), "--ping", "0.5", *arguments)
 
+    def shmctl(self, *arguments):
+        return subprocess.run(["nsenter", "-t", str(self.init), "-n", "-m", "-p", "--", SHMCTL] + list(arguments),
+                              capture_output=True, text=True).stdout
+
     def status(self):
         """What shmctl bridge says, or None while there is nothing."""
-        done = subprocess.run(["nsenter", "-t", str(self.init), "-n", "-m", "-p", "--", SHMCTL, "bridge", "shop", "--json"],
-                              capture_output=True)
-        if done.returncode > 2 or not done.stdout:
-            return None
-        bridges = json.loads(done.stdout)["bridges"]
+        text = self.shmctl("bridge", "shop", "--json")
+        bridges = json.loads(text)["bridges"] if text else None
         return bridges[0] if bridges else None
 
     def link(self, name):
