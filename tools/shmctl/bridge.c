@@ -142,7 +142,7 @@ static void print_bridge(const struct ctl *ctl, struct ctl_segment *s, const cha
     if (!alive)
         printf(" (last word %s ago)", table_age(now_ns > b->updated_ns ? now_ns - b->updated_ns : 0));
     printf(", server %s ", table_text(b->server, sizeof b->server));
-    if (down_ns && alive)
+    if (down_ns)
         printf("unreachable since %s", table_age(now_ns > down_ns ? now_ns - down_ns : 0));
     else
         printf("%s", alive ? "reachable" : "not asked");
