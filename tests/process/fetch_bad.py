@@ -10,13 +10,15 @@ from fetch_common import FETCH, FetchCase, Origin, body, main
 # What the origin does (tests/support/origin_bad.c), and the kind that it must end with; "ok" for what merely looks odd.
 BAD_PATHS = {
     "close-at-once": "protocol", "close-in-head": "protocol", "close-in-body": "protocol", "close-in-chunk": "protocol",
-    "reset-at-once": "protocol", "reset-in-body": "protocol",
+    "reset-at-once": "protocol", "reset-in-head": "protocol", "reset-in-body": "protocol", "reset-in-chunk": "protocol",
     "stall-at-once": "timeout", "stall-in-head": "timeout", "stall-in-body": "timeout", "stall-in-chunk": "timeout",
     "stall-no-length": "timeout",
     "garbage": "protocol", "ssh": "protocol", "status": "protocol", "upgrade": "protocol",
     "length-twice": "protocol", "length-negative": "protocol", "length-huge": "protocol",
-    "length-and-chunked": "protocol", "chunk-size": "protocol", "chunk-size-huge": "protocol", "chunk-end": "protocol",
+    "length-and-chunked": "protocol", "chunked-and-length": "protocol",
+    "chunk-size-negative": "protocol", "chunk-size": "protocol", "chunk-size-huge": "protocol", "chunk-end": "protocol",
     "endless-head": "protocol", "endless-line": "protocol", "endless-continue": "protocol",
+    "endless-trailer": "protocol",
     "endless-body": "too-large", "endless-chunks": "too-large",
     "redirect": "status",
     "body-too-long": "ok", "keep-then-close": "ok", "once": "ok",
@@ -151,7 +153,7 @@ class Bad(FetchCase):
         self.assertEqual(run("--help").returncode, 0)
         self.assertIn("--max-bytes", run("--help").stdout)
         self.assertEqual(run().returncode, 2)
-        for wrong in (["-w", "0"], ["-w", "x"], ["-c", "1e9"], ["--timeout", "-1"], ["--max-bytes", ""], ["--wrong"],
+        for wrong in (["-w", "-1"], ["-w", "x"], ["-c", "1e9"], ["--timeout", "-1"], ["--max-bytes", ""], ["--wrong"],
                       ["-i", "/nowhere"]):
             process = run(*wrong, "file:///etc/passwd")
             self.assertEqual((process.returncode, process.stdout), (2, ""), wrong)
