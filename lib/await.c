@@ -13,6 +13,8 @@
 
 #include <errno.h>
 
+#include "errors.h"
+#include "loop.h"
 #include "process.h"
 #include "sweep.h"
 #include "wait.h"
@@ -148,6 +150,18 @@ static int sleep_at_bell(struct strait_await *a)
     return 0;
 }
 
+/* Was it the deadline that ended it, with its handle still there? As the calls that block, it tells the error table. */
+static void remember(const struct strait_await *a)
+{
+    struct strait_await_place place;
+
+    if (!a->ending || a->result != -ECANCELED || !(a->op.flags & STRAIT_OP_EXPIRED) || a->link_here == NULL)
+        return;
+    place = a->kind->place(a);
+    if (a->kind->late != STRAIT_ERROR_NONE)
+        strait_error_note(&place.segment->map, a->kind->late, place.name, place.segment->map.lease, 1);
+}
+
 /* The bell has rung, or its op was cancelled. */
 static void rung(struct strait_op *op, int res)
 {
@@ -156,6 +170,7 @@ static void rung(struct strait_op *op, int res)
     int error;
 
     (void)res;
+    remember(a);
     unlist(a);
     leave(a, a->ending);
     if (a->ending) {

@@ -15,6 +15,7 @@ struct strait_await_place {
     struct strait_await **awaits; /* the handle's list */
     struct strait_mood *mood;     /* of bells */
     uint64_t object;              /* for blame */
+    const char *name;             /* likewise, for the error table */
     bool mute;                    /* nobody rings here */
 };
 
@@ -30,7 +31,8 @@ struct strait_await_kind {
     /* instead of all these, for what sleeps elsewhere: 0, or -errno and nothing was started */
     int (*start)(struct strait_await *await);
     int (*cancel)(struct strait_await *await);
-    bool look_often; /* some news comes without a bell */
+    enum strait_error_kind late; /* what the error table gets where the deadline is missed */
+    bool look_often;             /* some news comes without a bell */
 };
 
 /** Check and fill in a new await; strait_loop_start is next. 0 or -errno. */

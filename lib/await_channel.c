@@ -14,6 +14,7 @@ static struct strait_await_place of_endpoint(struct strait_endpoint *e)
                                        .awaits = &e->awaits,
                                        .mood = &e->mood,
                                        .object = e->view.object.offset,
+                                       .name = e->name,
                                        .mute = e->view.flags & STRAIT_CHANNEL_BUSY};
 }
 
@@ -80,7 +81,8 @@ static int64_t send_step(struct strait_await *a)
     return strait_send_tagged(a->handle, a->tag, a->to, a->bytes, STRAIT_NOW);
 }
 
-static const struct strait_await_kind send_kind = {.step = send_step, .bell = writable, .place = of_tx};
+static const struct strait_await_kind send_kind = {
+    .step = send_step, .bell = writable, .place = of_tx, .late = STRAIT_ERROR_FULL};
 
 /* A channel that fails when it is full does not wait: one step is all. */
 static int once(struct strait_await *a)
@@ -113,7 +115,8 @@ static int64_t request_step(struct strait_await *a)
     return strait_request(a->handle, a->tag, a->to, a->bytes, a->job_deadline_ns, (void *)a->info, STRAIT_NOW);
 }
 
-static const struct strait_await_kind request_kind = {.step = request_step, .bell = writable, .place = of_tx};
+static const struct strait_await_kind request_kind = {
+    .step = request_step, .bell = writable, .place = of_tx, .late = STRAIT_ERROR_FULL};
 
 int strait_await_request(struct strait_loop *loop, struct strait_await *a, struct strait_tx *tx, uint16_t tag,
                          const void *data, uint32_t bytes, uint64_t job_deadline_ns, struct strait_reply_rx *reply,
@@ -148,7 +151,7 @@ static int64_t reply_step(struct strait_await *a)
 
 /* "No worker is left" rings the channel's bells, not the reply's. */
 static const struct strait_await_kind reply_kind = {
-    .step = reply_step, .bell = reply_readable, .place = of_reply, .look_often = true};
+    .step = reply_step, .bell = reply_readable, .place = of_reply, .late = STRAIT_ERROR_UNANSWERED, .look_often = true};
 
 int strait_await_reply(struct strait_loop *loop, struct strait_await *a, struct strait_reply_rx *reply, void *to,
                        uint32_t size, struct strait_msg *info, uint64_t deadline_ns)

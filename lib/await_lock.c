@@ -22,7 +22,7 @@ static struct strait_await_place of_region(const struct strait_await *a)
     struct strait_guard *g = ((struct strait_region *)a->handle)->guard;
 
     return (struct strait_await_place){
-        .segment = g->handle.segment, .awaits = &g->awaits, .object = g->handle.object.offset};
+        .segment = g->handle.segment, .awaits = &g->awaits, .object = g->handle.object.offset, .name = g->handle.name};
 }
 
 /* ---- for the word ---- */
@@ -92,7 +92,7 @@ static void lock_pass_on(struct strait_await *a)
 }
 
 static const struct strait_await_kind lock_kind = {
-    .step = lock_step, .place = of_region, .mark = lock_mark, .pass_on = lock_pass_on};
+    .step = lock_step, .place = of_region, .mark = lock_mark, .pass_on = lock_pass_on, .late = STRAIT_ERROR_LOCK_LATE};
 
 int strait_await_lock(struct strait_loop *loop, struct strait_await *a, struct strait_region *region,
                       uint64_t deadline_ns)
@@ -114,7 +114,7 @@ static int64_t read_step(struct strait_await *a)
 }
 
 static const struct strait_await_kind read_kind = {
-    .step = read_step, .place = of_region, .mark = mark_word, .pass_on = pass_on_word};
+    .step = read_step, .place = of_region, .mark = mark_word, .pass_on = pass_on_word, .late = STRAIT_ERROR_LOCK_LATE};
 
 int strait_await_read_lock(struct strait_loop *loop, struct strait_await *a, struct strait_region *region,
                            uint64_t deadline_ns)

@@ -2,6 +2,9 @@
 /* Region locks in a loop: given back, inherited from the dead, queued for, given up. */
 #include "async.h"
 
+#include "errors.h"
+#include "process.h"
+
 struct hold {
     gate held, free;
 };
@@ -95,6 +98,17 @@ static void the_dead_leave_it_suspect(UNUSED_STATE)
     shared_free(h, sizeof *h);
 }
 
+static uint64_t error_count(const struct strait_segment *s, enum strait_error_kind kind)
+{
+    struct strait_error_seen seen;
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < STRAIT_ERRORS; i++)
+        if (strait_error_read(&s->map, i, &seen) && seen.kind == kind)
+            n += seen.count;
+    return n;
+}
+
 static void giving_up(UNUSED_STATE)
 {
     struct strait_segment *s = attach("a");
@@ -108,6 +122,7 @@ static void giving_up(UNUSED_STATE)
     CHECK_IS(probe_finish(loop, &p), -EDEADLK);
     CHECK_IS(strait_await_lock(loop, &p.a, second, strait_after_ns(5 * MS)), 0);
     CHECK_IS(probe_finish(loop, &p), -ETIMEDOUT);
+    CHECK_IS(error_count(s, STRAIT_ERROR_LOCK_LATE), 1);
     CHECK_IS(strait_await_lock(loop, &p.a, second, soon()), 0);
     CHECK_IS(strait_loop_step(loop, STRAIT_NOW), 0);
     CHECK_IS(strait_op_cancel(&p.a.op), 0);
