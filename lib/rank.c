@@ -49,8 +49,17 @@ int strait_rank_compare(const struct strait_region *a, const struct strait_regio
     return x->rank_offset == y->rank_offset ? 0 : x->rank_offset < y->rank_offset ? -1 : 1;
 }
 
+/* A forked child begins with its parent's list, and holds nothing. */
+static void forget_parents(void)
+{
+    for (unsigned i = held_n; i-- > 0;)
+        if (*held[i]->home == 0)
+            held[i] = held[--held_n];
+}
+
 int strait_rank_check(const struct strait_region *asked)
 {
+    forget_parents();
     for (unsigned i = 0; i < held_n; i++) {
         const struct strait_guard *a = asked->guard, *h = held[i]->guard;
         int order = strait_rank_compare(asked, held[i]);

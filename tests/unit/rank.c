@@ -45,6 +45,25 @@ static void an_inversion_that_has_not_deadlocked_is_reported_by_both_names(UNUSE
     CHECK_IS(strait_region_lock(first, soon()), 0);
 }
 
+static void ask_as_child(void *arg)
+{
+    struct strait_segment *mine;
+    struct strait_region *r;
+
+    (void)arg;
+    CHECK_IS(strait_attach("rank", NULL, &mine), 0);
+    CHECK_IS(strait_region_open(mine, "first", NULL, &r), 0);
+    CHECK_IS(strait_region_lock(r, soon()), 0);
+    CHECK_IS(strait_region_unlock(r), 0);
+}
+
+static void a_forked_child_holds_nothing_of_its_parents(UNUSED_STATE)
+{
+    CHECK_IS(strait_region_lock(second, soon()), 0);
+    peer_join(peer_start(ask_as_child, NULL));
+    CHECK_IS(strait_region_lock(first, soon()), -EDEADLK);
+}
+
 static void a_try_cannot_deadlock(UNUSED_STATE)
 {
     CHECK_IS(strait_region_lock(second, soon()), 0);
@@ -124,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_RANK(an_inversion_that_has_not_deadlocked_is_reported_by_both_names),
+        TEST_RANK(a_forked_child_holds_nothing_of_its_parents),
         TEST_RANK(a_try_cannot_deadlock),
         TEST_RANK(the_same_lock_through_another_handle_is_reported),
         TEST_RANK(all_are_locked_in_order_however_they_are_named),
