@@ -329,7 +329,10 @@ static int open_all(struct run *run)
     struct strait_channel_options channel = strait_fetch_channel(most);
     int error;
 
-    snprintf(run->name, sizeof run->name, "fetch.%d", (int)getpid());
+    if (run->options->segment)
+        snprintf(run->name, sizeof run->name, "%s", run->options->segment);
+    else
+        snprintf(run->name, sizeof run->name, "fetch.%d", (int)getpid());
     error = strait_loop_create(&run->loop, most + 64);
     if (error) {
         fprintf(stderr, "strait-fetch: %s\n", strait_loop_why());

@@ -36,6 +36,7 @@ static const char help_text[] =
     "  --max-bytes N                  --max-redirects N (10)                    -r FROM-[TO]  a range\n"
     "  -H 'Name: value'  -u USER:PASSWORD  (go to the first origin only)       --cacert FILE\n"
     "  --checksum KIND:HEX            --headers  the answers' header fields     --json\n"
+    "  --segment NAME                 of the shared memory; with -w 0 whoever serves the pool 'fetch' there fetches\n"
     "\n"
     "Proxies: http_proxy, https_proxy, no_proxy. Schemes: http (1.1), https, file. Each URL that fails is named on "
     "stderr\n"
@@ -146,7 +147,21 @@ static bool take_file(struct command *c, const char *name)
     return *c->o.file == '-' || absolute(name, c->file);
 }
 
-enum { TIMEOUT = 256, IDLE, MAX_BYTES, MAX_REDIRECTS, PER_HOST, RETRY, CACERT, CHECKSUM, HEADERS, JSON, DEMO, VERSION };
+enum {
+    TIMEOUT = 256,
+    IDLE,
+    MAX_BYTES,
+    MAX_REDIRECTS,
+    PER_HOST,
+    RETRY,
+    CACERT,
+    CHECKSUM,
+    SEGMENT,
+    HEADERS,
+    JSON,
+    DEMO,
+    VERSION
+};
 
 static const struct option long_options[] = {{"timeout", required_argument, NULL, TIMEOUT},
                                              {"idle", required_argument, NULL, IDLE},
@@ -156,6 +171,7 @@ static const struct option long_options[] = {{"timeout", required_argument, NULL
                                              {"retry", required_argument, NULL, RETRY},
                                              {"cacert", required_argument, NULL, CACERT},
                                              {"checksum", required_argument, NULL, CHECKSUM},
+                                             {"segment", required_argument, NULL, SEGMENT},
                                              {"headers", no_argument, NULL, HEADERS},
                                              {"json", no_argument, NULL, JSON},
                                              {"demo", no_argument, NULL, DEMO},
@@ -223,6 +239,9 @@ static bool take_text(struct command *c, int letter, const char *value)
     case CACERT:
         c->o.ca_file = c->ca_file;
         return absolute(value, c->ca_file) && access(c->ca_file, R_OK) == 0;
+    case SEGMENT:
+        c->o.segment = value;
+        return *value && strlen(value) < STRAIT_NAME_BYTES && !strchr(value, '/');
     default: /* CHECKSUM */
         c->o.checksum = value;
         return true;
@@ -284,7 +303,7 @@ static int take_option(struct command *c, int letter, const char *value)
         return list_read(c->run, value) ? 3 : 0;
     if (take_switch(&c->o, letter))
         return 0;
-    good = (letter < TIMEOUT && strchr("oOrHu", letter)) || letter == CACERT || letter == CHECKSUM
+    good = (letter < TIMEOUT && strchr("oOrHu", letter)) || letter == CACERT || letter == CHECKSUM || letter == SEGMENT
                ? take_text(c, letter, value)
                : take_number(c, letter, value);
     if (!good)
@@ -335,6 +354,8 @@ static int check_use(const struct command *c)
         return wrong_use("-C and -N need files: -o or -O");
     if (o->resume && (o->ask.from || o->ask.bytes))
         return wrong_use("-C and -r exclude each other");
+    if (o->workers == 0 && !o->segment)
+        return wrong_use("-w 0 leaves the work to others, who must find the segment: --segment NAME");
     return 0;
 }
 

@@ -21,6 +21,7 @@ struct options {
     const char *file;            /* for the body of the only URL, "-" = stdout; NULL: none */
     const char *checksum;        /* of the only URL */
     const char *ca_file;
+    const char *segment;       /* its name; NULL: one of our own */
     bool resume, newer, heads; /* -C, -N, --headers */
     bool json, quiet, demo;
     bool through_slots; /* bodies come in shared memory, also those that go to files */
@@ -90,7 +91,7 @@ struct run {
     struct strait_segment *segment;
     struct strait_tx *tx;
     struct strait_hold *hold;
-    char name[32]; /* of the segment */
+    char name[STRAIT_NAME_BYTES]; /* of the segment */
     struct progress progress;
     struct strait_op news; /* waits for parts of any answer */
     struct strait_bell_ticket ticket;

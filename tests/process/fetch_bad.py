@@ -153,8 +153,8 @@ class Bad(FetchCase):
         self.assertEqual(run("--help").returncode, 0)
         self.assertIn("--max-bytes", run("--help").stdout)
         self.assertEqual(run().returncode, 2)
-        for wrong in (["-w", "-1"], ["-w", "x"], ["-c", "1e9"], ["--timeout", "-1"], ["--max-bytes", ""], ["--wrong"],
-                      ["-i", "/nowhere"]):
+        for wrong in (["-w", "-1"], ["-w", "0"], ["-w", "0", "--segment", "a/b"], ["-w", "x"], ["-c", "1e9"],
+                      ["--timeout", "-1"], ["--max-bytes", ""], ["--wrong"], ["-i", "/nowhere"]):
             process = run(*wrong, "file:///etc/passwd")
             self.assertEqual((process.returncode, process.stdout), (2, ""), wrong)
             self.assertTrue(process.stderr, wrong)
