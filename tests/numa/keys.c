@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "endpoint.h"
+#include "lease.h"
 #include "spread.h"
 #include "strait/strait.h"
 
@@ -262,6 +263,11 @@ static uint32_t victim(void)
     return (uint32_t)chance(PROCESSES);
 }
 
+static bool tried(void)
+{
+    return __atomic_load_n(&books->stolen, __ATOMIC_RELAXED) && __atomic_load_n(&books->again, __ATOMIC_RELAXED);
+}
+
 static void judge(void)
 {
     for (uint32_t key = 0; key < KEYS; key++) {
@@ -270,9 +276,72 @@ static void judge(void)
             if (k->sent[i] == SENT)
                 wrong("key %u: number %u was sent and never came", key, i);
     }
-    if (books->stolen == 0 || books->again == 0)
+    if (!tried())
         wrong("%llu stolen, %llu again: nothing was tried", (unsigned long long)books->stolen,
               (unsigned long long)books->again);
+}
+
+static bool any_of(const pid_t *pids, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (pids[i])
+            return true;
+    return false;
+}
+
+/* First the senders go. Then the channel is shut, which sticks: a receiver that was killed last and starts late would find a
+ * channel that all have left, so a fresh one, and wait for its first sender. */
+static void finish(struct strait_segment *s, pid_t *pids)
+{
+    int patience = 20000; /* looks, not by the clock: a guest's may jump */
+
+    __atomic_store_n(&books->finish, 1, __ATOMIC_SEQ_CST);
+    for (; any_of(pids, SENDERS) && patience > 0; patience--) {
+        tend(pids, true);
+        usleep(1000);
+    }
+    if (strait_channel_shut(s, "keys") < 0)
+        wrong("shut: %s", strait_error());
+    for (; tend(pids, true) && patience > 0; patience--)
+        usleep(1000);
+}
+
+/* Where somebody hangs: what it waits for in the kernel, and what the rings look like. */
+static void show(struct strait_segment *s, pid_t pid)
+{
+    struct strait_channel_view view;
+    struct strait_object object;
+    char text[64], line[256] = "";
+    FILE *f;
+
+    snprintf(text, sizeof text, "/proc/%d/syscall", (int)pid);
+    f = fopen(text, "re");
+    if (f) {
+        if (fgets(line, sizeof line, f))
+            fprintf(stderr, "keys: process %d hangs in %s", (int)pid, line);
+        fclose(f);
+    }
+    if (strait_directory_find(&s->map, "keys", STRAIT_KIND_CHANNEL, &object) < 0 ||
+        strait_channel_view(&s->map, &object, &view) < 0)
+        return;
+    fprintf(stderr, "keys: status %u, sleepers %#llx, senders %u, receivers %u, holders %u, had senders %u\n",
+            view.shared->status, (unsigned long long)view.shared->readable.sleepers,
+            strait_set_count(&view.shared->senders), strait_set_count(&view.shared->receivers),
+            strait_set_count(&view.shared->holders), view.shared->had_senders);
+    for (uint32_t i = 1; i < STRAIT_LEASES; i++) {
+        const struct strait_lease_cell *cell = strait_segment_lease(&s->map, i);
+        if (cell->state != STRAIT_LEASE_FREE)
+            fprintf(stderr, "keys: lease %u, pid %u, %s\n", i, cell->pid,
+                    strait_lease_dead(&s->map, i) ? "dead" : "alive");
+    }
+    for (uint32_t ring = 0; ring < view.rings; ring++) {
+        struct strait_ring_end end;
+        if (strait_channel_end(&view, ring, &end) < 0)
+            continue;
+        for (uint32_t i = 0; i <= end.mask; i++)
+            fprintf(stderr, " %llx", (unsigned long long)strait_ring_slot(&end, i)->word);
+        fprintf(stderr, "\n");
+    }
 }
 
 static int run(uint64_t seconds, uint32_t shards)
@@ -282,7 +351,7 @@ static int run(uint64_t seconds, uint32_t shards)
                                        .spread = STRAIT_SPREAD_KEY,
                                        .max_attempts = 31,
                                        .first_turn = (1ull << 40) - 40};
-    uint64_t until = strait_after_ns(seconds * SECOND), kills = 0;
+    uint64_t until = strait_after_ns(seconds * SECOND), late = strait_after_ns(5 * seconds * SECOND), kills = 0;
     struct strait_segment *s;
     struct strait_hold *hold;
     pid_t pids[PROCESSES] = {0};
@@ -292,8 +361,8 @@ static int run(uint64_t seconds, uint32_t shards)
         return fprintf(stderr, "keys: %s\n", strait_error()), 1;
     for (uint32_t i = 0; i < PROCESSES; i++)
         pids[i] = start(i);
-    while (strait_after_ns(0) < until && !books->wrong) {
-        usleep((unsigned)(5000 + chance(20000))); /* the pace of the harm */
+    while (strait_after_ns(0) < (tried() ? until : late) && !books->wrong) { /* a slow machine takes longer to try it */
+        usleep((unsigned)(5000 + chance(20000)));                            /* the pace of the harm */
         uint32_t i = victim();
         if (pids[i] && kill(pids[i], SIGKILL) == 0)
             kills++;
@@ -301,13 +370,14 @@ static int run(uint64_t seconds, uint32_t shards)
         if (chance(2))
             strait_sweep_dead(s);
     }
-    __atomic_store_n(&books->finish, 1, __ATOMIC_SEQ_CST);
+    finish(s, pids);
     strait_channel_unhold(hold);
-    for (int i = 0; i < 20000 && tend(pids, true); i++) /* not by the clock: a guest's may jump */
-        usleep(1000);
     for (uint32_t i = 0; i < PROCESSES; i++)
-        if (pids[i] && kill(pids[i], SIGKILL) == 0)
+        if (pids[i]) {
+            show(s, pids[i]);
+            kill(pids[i], SIGKILL);
             wrong("a %s hangs", i < SENDERS ? "sender" : "receiver");
+        }
     judge();
     strait_detach(s);
     strait_segment_remove(name, NULL);
