@@ -6,11 +6,11 @@
 # seconds that a group may take; in this order
 test_order=(unit layout headers process state async wakes async-guest fetch shmctl bridge newcomer numa crash model fuzz lint clang asan tsan)
 declare -A test_seconds=(
-    [unit]=120 [layout]=60 [headers]=120 [process]=240 [state]=240 [async]=240 [wakes]=420 [async-guest]=300 [fetch]=240 [shmctl]=120 [bridge]=120
-    [newcomer]=300 [numa]=240 [crash]=300 [model]=180 [fuzz]=300 [lint]=420 [clang]=240 [asan]=420 [tsan]=420
+    [unit]=120 [layout]=60 [headers]=120 [process]=240 [state]=300 [async]=240 [wakes]=420 [async-guest]=300 [fetch]=240 [shmctl]=120 [bridge]=120
+    [newcomer]=420 [numa]=240 [crash]=600 [model]=180 [fuzz]=300 [lint]=420 [clang]=240 [asan]=600 [tsan]=600
 )
 test_seconds_other=240   # a suite that is not in the list
-test_seconds_all=1440    # altogether: what starts later gets what is left
+test_seconds_all=2700    # altogether: what starts later gets what is left. The aim is 1500; a slow or busy machine must still reach the end
 test_apart=(soak bench)  # suites with commands of their own
 
 test_rows=() test_notes=() test_passed=0 test_failed=0 test_skipped=0
