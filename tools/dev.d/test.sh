@@ -6,7 +6,7 @@
 # seconds that a group may take; in this order
 test_order=(unit layout headers process state async wakes async-guest fetch shmctl bridge newcomer numa crash model fuzz lint clang asan tsan)
 declare -A test_seconds=(
-    [unit]=120 [layout]=60 [headers]=120 [process]=240 [state]=300 [async]=240 [wakes]=420 [async-guest]=300 [fetch]=240 [shmctl]=120 [bridge]=120
+    [unit]=120 [layout]=60 [headers]=120 [process]=240 [state]=300 [async]=240 [wakes]=420 [async-guest]=300 [fetch]=240 [shmctl]=240 [bridge]=300
     [newcomer]=420 [numa]=240 [crash]=600 [model]=180 [fuzz]=300 [lint]=420 [clang]=240 [asan]=600 [tsan]=600
 )
 test_seconds_other=240   # a suite that is not in the list
