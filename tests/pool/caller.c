@@ -2,6 +2,7 @@
 /* pool-caller NAME=PROGRAM…: tasks wait in a pool that has no worker; then these join, one after the other, each while tasks are
  * under way. Every task is answered once, and in the end each of them has answered some. */
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +18,17 @@
 
 #define PATIENCE_NS UINT64_C(20000000000)
 
+static pid_t pids[MOST];
+
+/* A worker that stays would hold whoever reads our output. */
 static void must(int64_t r, const char *what)
 {
     if (r >= 0)
         return;
     printf("FAILED: %s: %s (%s)\n", what, strait_strerror((int)r), strait_error());
+    for (int i = 0; i < MOST; i++)
+        if (pids[i] > 0)
+            kill(pids[i], SIGKILL);
     place_free();
     exit(1);
 }
@@ -38,10 +45,12 @@ static pid_t start(char *spec)
     return pid;
 }
 
+/* It may have to wait: a worker that lost its CPU between answer and release still has a slot of the last turn. */
 static void submit(struct strait_pool *pool, struct strait_reply_rx replies[AT_ONCE])
 {
     for (int i = 0; i < AT_ONCE; i++)
-        must(strait_pool_submit(pool, 0, "who?", 5, STRAIT_FOREVER, &replies[i], STRAIT_NOW), "submit");
+        must(strait_pool_submit(pool, 0, "who?", 5, STRAIT_FOREVER, &replies[i], strait_after_ns(PATIENCE_NS)),
+             "submit");
 }
 
 /* Each task's answer. True: one of them was `name`'s. */
@@ -63,7 +72,6 @@ int main(int argc, char **argv)
     struct strait_reply_rx replies[AT_ONCE];
     struct strait_segment *segment;
     struct strait_pool *pool;
-    pid_t pids[MOST];
     int status, rounds = 0;
 
     place_new();

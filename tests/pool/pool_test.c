@@ -16,6 +16,7 @@
 
 #include <strait/strait.h>
 
+#include "admin.h"
 #include "channel.h"
 #include "lease.h"
 #include "place.h"
@@ -472,12 +473,34 @@ static void a_full_pool_holds_the_caller_back(void **state)
 
 /* ---- the supervisor ---- */
 
-/* The other one is stopped where it stands: only the i-th answers. */
+/* Counted within the admin lock, which none of those counted can hold then. */
+static uint32_t serving(const struct house *h)
+{
+    struct strait_segment_map *map = &h->segment->map;
+    struct strait_channel_view view;
+    struct strait_object object;
+    uint32_t n = 0;
+
+    assert_int_equal(strait_admin_enter(map, SOON), 0);
+    if (strait_directory_find(map, "work", STRAIT_KIND_CHANNEL, &object) == 0 &&
+        strait_channel_view(map, &object, &view) == 0)
+        n = strait_set_count(&view.shared->receivers);
+    strait_admin_leave(map);
+    return n;
+}
+
+/* The other one is stopped where it stands: only the i-th answers. Not before both serve: one that is stopped while it opens
+ * the pool holds the admin lock, and nobody else could. */
 static void until_one_is_left(struct house *h, int i)
 {
     pid_t other = strait_supervisor_pid(h->supervisor, 1 - (uint32_t)i);
+    uint64_t until_ns = SOON;
     siginfo_t info;
 
+    while (serving(h) < 2) {
+        strait_loop_step(h->loop, strait_after_ns(1000000));
+        assert_true(strait_now_ns() < until_ns);
+    }
     assert_int_equal(kill(other, SIGSTOP), 0);
     assert_int_equal(waitid(P_PID, (id_t)other, &info, WSTOPPED | WNOWAIT), 0);
 }
