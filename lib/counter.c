@@ -18,29 +18,61 @@ struct strait_counter_rest {
 };
 
 struct asking {
-    uint32_t handles; /* of a new counter */
-    uint32_t memory;
+    const struct strait_counter_options *options; /* of a new counter */
+    struct strait_counter_plan plan;
+    struct strait_spread_nodes nodes;
     struct strait_counter_rest *rest;
 };
 
 static int64_t measure(const char *name, void *ask)
 {
-    uint32_t handles = ((struct asking *)ask)->handles;
-    uint64_t bytes = strait_counter_measure(handles);
+    struct asking *a = ask;
+    const struct strait_counter_options *o = a->options;
 
-    if (bytes)
-        return (int64_t)bytes;
-    return strait_fail(-EINVAL, "counter %s: %u handles, of 1 to 65536", name, handles);
+    strait_spread_nodes(o->shards, o->memory, &a->nodes);
+    a->plan = (struct strait_counter_plan){.handles = o->handles ? o->handles : DEFAULT_HANDLES,
+                                           .shards = a->nodes.n ? a->nodes.n : 1,
+                                           .nodes = a->nodes.n ? a->nodes.node : NULL};
+    if (strait_counter_measure(&a->plan) == 0)
+        return (int64_t)a->plan.object_bytes;
+    return strait_fail(-EINVAL, "counter %s: %u handles (1 to 65536), %u shards (at most %u) do not make a counter",
+                       name, a->plan.handles, a->plan.shards, STRAIT_SHARDS_MOST);
+}
+
+static void spread(void *ask, struct strait_spread_object *object)
+{
+    struct asking *a = ask;
+
+    object->shards_at = a->plan.shards_at;
+    object->shard_bytes = a->plan.shard_bytes;
+    object->nodes = &a->nodes;
 }
 
 static uint32_t memory(const void *ask)
 {
-    return ((const struct asking *)ask)->memory;
+    return ((const struct asking *)ask)->options->memory;
 }
 
 static void build(const struct strait_segment_map *map, const struct strait_object *object, void *ask)
 {
-    strait_counter_build(map, object, ((struct asking *)ask)->handles);
+    strait_counter_build(map, object, &((struct asking *)ask)->plan);
+}
+
+/* A cell of the nearest shard that has one. Admin. */
+static int take(struct strait_counter_rest *rest)
+{
+    const struct strait_counter_view *v = &rest->view;
+    int32_t node[STRAIT_SHARDS_MOST];
+    uint8_t order[STRAIT_SHARDS_MOST] = {0};
+    int r = -ENOBUFS;
+
+    for (uint32_t i = 0; i < v->shards; i++)
+        node[i] = (int32_t)strait_load32_relaxed((const uint32_t *)&strait_counter_shard(v, i)->node);
+    if (v->shards > 1)
+        strait_spread_near(node, v->shards, v->map->lease, order);
+    for (uint32_t k = 0; k < v->shards && r == -ENOBUFS; k++)
+        r = strait_counter_take(v, order[k], &rest->cell);
+    return r;
 }
 
 /* Admin. */
@@ -52,10 +84,10 @@ static int enter(struct strait_handle *h, void *ask)
     if (r < 0)
         return strait_fail(strait_handle_error(h, STRAIT_ERROR_DAMAGED, r), "counter %s of segment %s is damaged",
                            h->name, h->segment->map.path);
-    r = strait_counter_take(&rest->view, &rest->cell);
+    r = take(rest);
     if (r < 0)
         return strait_fail(r, "counter %s: all %u handles are in use; close some, or create it with more", h->name,
-                           rest->view.cells);
+                           rest->view.shards * rest->view.cells);
     return 0;
 }
 
@@ -69,6 +101,7 @@ static void leave(struct strait_handle *h, bool last)
 static const struct strait_handle_kind counter_kind = {.kind = STRAIT_KIND_COUNTER,
                                                        .noun = "counter",
                                                        .measure = measure,
+                                                       .spread = spread,
                                                        .memory = memory,
                                                        .build = build,
                                                        .enter = enter,
@@ -82,9 +115,9 @@ struct opened {
 int strait_counter_open(struct strait_segment *segment, const char *name, const struct strait_counter_options *options,
                         struct strait_counter **counter)
 {
+    static const struct strait_counter_options defaults;
     struct opened *o = calloc(1, sizeof *o);
-    struct asking ask = {.handles = options && options->handles ? options->handles : DEFAULT_HANDLES,
-                         .memory = options ? options->memory : STRAIT_MEMORY_ANYWHERE};
+    struct asking ask = {.options = options ? options : &defaults};
     int r;
 
     if (o == NULL)

@@ -84,22 +84,6 @@ static int plan_of(const char *name, const struct strait_channel_options *o, con
 
 /* ---- create ---- */
 
-/* Room for the channel, on its node or, shard by shard, on theirs. */
-static int prepare(struct strait_segment *s, const char *name, const struct strait_channel_plan *plan, int32_t node,
-                   struct strait_object *object)
-{
-    struct strait_directory_part parts[STRAIT_SHARDS_MOST];
-    struct strait_directory_place place = {.node = node, .parts = parts};
-
-    for (uint32_t i = 0; plan->nodes && i < plan->rings; i++)
-        if (plan->nodes[i] >= 0)
-            parts[place.parts_n++] =
-                (struct strait_directory_part){plan->slots_at + i * plan->ring_bytes, plan->ring_bytes, plan->nodes[i]};
-    if (place.parts_n)
-        place.node = STRAIT_NODE_SHARDED;
-    return strait_directory_prepare_at(&s->map, name, STRAIT_KIND_CHANNEL, plan->bytes, &place, object);
-}
-
 int strait_endpoint_create(struct strait_segment *s, const char *name, const struct strait_channel_options *options,
                            struct strait_object *object)
 {
@@ -121,7 +105,10 @@ int strait_endpoint_create(struct strait_segment *s, const char *name, const str
         r = strait_node_wanted(&placing, &node);
     if (r < 0)
         return r;
-    r = prepare(s, name, &plan, node, object);
+    r = strait_spread_prepare(
+        s, name,
+        &(struct strait_spread_object){STRAIT_KIND_CHANNEL, plan.bytes, plan.slots_at, plan.ring_bytes, &shards}, node,
+        object);
     if (strait_node_refused(&placing, r))
         return r;
     if (r == -ENOSPC || r == -EMFILE)

@@ -28,6 +28,8 @@ static int make(struct strait_segment *s, const char *name, const struct strait_
                 struct strait_object *object)
 {
     struct strait_node_for placing = {s, kind->noun, name, kind->memory(ask)};
+    struct strait_spread_nodes none = {0};
+    struct strait_spread_object spread = {.kind = kind->kind, .nodes = &none};
     int64_t bytes;
     int32_t node;
     int r;
@@ -41,7 +43,10 @@ static int make(struct strait_segment *s, const char *name, const struct strait_
     r = strait_node_wanted(&placing, &node);
     if (r < 0)
         return r;
-    r = strait_directory_prepare(&s->map, name, kind->kind, (uint64_t)bytes, node, object);
+    spread.bytes = (uint64_t)bytes;
+    if (kind->spread)
+        kind->spread(ask, &spread);
+    r = strait_spread_prepare(s, name, &spread, node, object);
     if (strait_node_refused(&placing, r))
         return r;
     if (r == -ENOSPC || r == -EMFILE)

@@ -8,6 +8,7 @@
 
 #include "directory.h"
 #include "process.h"
+#include "spread.h"
 
 struct strait_handle {
     struct strait_segment *segment;
@@ -22,6 +23,8 @@ struct strait_handle_kind {
     const char *noun; /* for sentences */
     /* Bytes of a new object, from what the caller asks for: or -errno with a sentence. */
     int64_t (*measure)(const char *name, void *ask);
+    /* Where its shards lie, if it has any; may be null. After measure, before build. */
+    void (*spread)(void *ask, struct strait_spread_object *object);
     /* The option `memory` of what the caller asks for (strait/numa.h). */
     uint32_t (*memory)(const void *ask);
     /* Fill in a new object. Admin. */

@@ -23,8 +23,7 @@ static int32_t node_of(uint32_t memory)
                                                  : (int32_t)(memory - 1);
 }
 
-/* Pages of other file systems lie in the page cache, and that lies where it lies. */
-static bool placeable(const struct strait_segment *s)
+bool strait_node_placeable(const struct strait_segment *s)
 {
     struct statfs fs;
     return s->map.fd < 0 || fstatfs(s->map.fd, &fs) < 0 || fs.f_type == TMPFS_MAGIC;
@@ -52,7 +51,7 @@ int strait_node_wanted(const struct strait_node_for *f, int32_t *node)
     struct strait_topology t;
     int i;
 
-    if (wanted != STRAIT_NODE_ANY && !placeable(f->segment))
+    if (wanted != STRAIT_NODE_ANY && !strait_node_placeable(f->segment))
         return strait_fail(-EOPNOTSUPP, "%s %s: segment %s does not lie on a tmpfs, and only there pages can be placed",
                            f->noun, f->name, f->segment->map.path);
     if (wanted >= 0) {

@@ -14,6 +14,9 @@ struct strait_node_for {
     uint32_t memory; /* the option */
 };
 
+/** Can the segment's pages be placed? Those of other file systems than tmpfs lie in the page cache. */
+bool strait_node_placeable(const struct strait_segment *segment);
+
 /** What the option means: *node as strait_directory_prepare takes it. 0, or with a sentence: -ENODEV no such node, or none
  * with memory, -EPERM this process may not use it, -EOPNOTSUPP the segment's file system does not place pages. */
 int strait_node_wanted(const struct strait_node_for *object, int32_t *node);

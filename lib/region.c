@@ -18,7 +18,8 @@ struct asking {
     uint32_t parts;                              /* 0 = as many as there are */
     uint32_t index;
     struct strait_region_plan plan;
-    struct strait_guard *guard; /* NULL: only made, not opened */
+    struct strait_spread_nodes nodes; /* of the plan's runs */
+    struct strait_guard *guard;       /* NULL: only made, not opened */
 };
 
 static uint32_t flags_of(const struct strait_region_options *o)
@@ -31,15 +32,34 @@ static int64_t measure(const char *name, void *ask)
     struct asking *a = ask;
     const struct strait_region_options *o = a->options;
 
-    a->plan = (struct strait_region_plan){
-        .flags = flags_of(o), .parts = a->parts ? a->parts : 1, .bytes = o->bytes, .initial = o->initial};
-    if (strait_region_measure(&a->plan) == 0)
+    if (a->parts > 1)
+        strait_spread_nodes(STRAIT_SHARDS_NODES, o->memory, &a->nodes);
+    a->plan = (struct strait_region_plan){.flags = flags_of(o),
+                                          .parts = a->parts ? a->parts : 1,
+                                          .bytes = o->bytes,
+                                          .initial = o->initial,
+                                          .runs = a->nodes.n && a->nodes.node[0] >= 0 ? a->nodes.n : 1,
+                                          .nodes = a->nodes.n ? a->nodes.node : NULL};
+    if (strait_region_measure(&a->plan) == 0) {
+        a->nodes.n = (a->plan.parts + a->plan.run_parts - 1) / a->plan.run_parts;
         return (int64_t)a->plan.object_bytes;
+    }
     return strait_fail(
         -EINVAL,
         "region %s: %llu bytes (1 to 2^40), %u shards (1 to %u), atomic %d, readers %d (not both) do not "
         "make a region",
         name, (unsigned long long)o->bytes, a->plan.parts, STRAIT_REGION_PARTS, o->atomic, o->readers);
+}
+
+static void spread(void *ask, struct strait_spread_object *object)
+{
+    struct asking *a = ask;
+
+    if (a->plan.nodes == NULL)
+        return;
+    object->shards_at = a->plan.parts_at;
+    object->shard_bytes = a->plan.run_bytes;
+    object->nodes = &a->nodes;
 }
 
 static uint32_t memory(const void *ask)
@@ -105,6 +125,7 @@ static void leave(struct strait_handle *h, bool last)
 static const struct strait_handle_kind region_kind = {.kind = STRAIT_KIND_REGION,
                                                       .noun = "region",
                                                       .measure = measure,
+                                                      .spread = spread,
                                                       .memory = memory,
                                                       .build = build,
                                                       .enter = enter,

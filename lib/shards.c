@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "guard.h"
+#include "pages.h"
 
 #define DEFAULT_SHARDS 16
 
@@ -87,4 +88,20 @@ struct strait_region *strait_shards_of(const struct strait_shards *s, const void
 struct strait_region *strait_shards_at(const struct strait_shards *s, uint32_t i)
 {
     return i < s->n ? s->region[i] : NULL;
+}
+
+int strait_shards_node(const struct strait_shards *s, uint32_t i)
+{
+    const struct strait_region *r = strait_shards_at(s, i);
+    int32_t node;
+
+    if (r == NULL)
+        return strait_fail(-EINVAL, "a region of %u shards has no shard %u", s->n, i);
+    if (*r->home == 0)
+        return strait_process_forked();
+    node = (int32_t)strait_load32_relaxed((const uint32_t *)&r->guard->part.lock->node);
+    if (node >= STRAIT_NODE_ANY && node < STRAIT_NODE_NUMBERS)
+        return node == STRAIT_NODE_ANY ? -ENODEV : node;
+    return strait_fail(strait_handle_error(&r->guard->handle, STRAIT_ERROR_DAMAGED, -EPROTO),
+                       "shard %u of region %s is damaged", i, r->guard->handle.name);
 }

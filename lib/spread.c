@@ -2,11 +2,13 @@
 #include "spread.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "error.h"
+#include "node.h"
 #include "strait/atomic.h"
 #include "strait/channel.h"
 #include "topology.h"
@@ -48,6 +50,35 @@ void strait_spread_nodes(uint32_t shards, uint32_t memory, struct strait_spread_
     s->n = shards != STRAIT_SHARDS_NODES ? shards : n ? n : 1;
     for (uint32_t i = 0; i < s->n && i < STRAIT_SHARDS_MOST; i++)
         s->node[i] = n > 1 && memory == STRAIT_MEMORY_ANYWHERE ? number[i % n] : -1;
+}
+
+static void spread_nowhere(struct strait_spread_nodes *s)
+{
+    for (uint32_t i = 0; i < s->n && i < STRAIT_SHARDS_MOST; i++)
+        s->node[i] = STRAIT_NODE_ANY;
+}
+
+int strait_spread_prepare(struct strait_segment *s, const char *name, const struct strait_spread_object *o,
+                          int32_t node, struct strait_object *made)
+{
+    struct strait_directory_part parts[STRAIT_SHARDS_MOST];
+    struct strait_directory_place place = {.node = node, .parts = parts};
+    struct strait_spread_nodes *nodes = o->nodes;
+    int r;
+
+    if (!strait_node_placeable(s))
+        spread_nowhere(nodes);
+    for (uint32_t i = 0; i < nodes->n; i++)
+        if (nodes->node[i] >= 0)
+            parts[place.parts_n++] =
+                (struct strait_directory_part){o->shards_at + i * o->shard_bytes, o->shard_bytes, nodes->node[i]};
+    if (place.parts_n)
+        place.node = STRAIT_NODE_SHARDED;
+    r = strait_directory_prepare_at(&s->map, name, o->kind, o->bytes, &place, made);
+    if (place.parts_n == 0 || (r != -EPERM && r != -ENOSYS))
+        return r;
+    spread_nowhere(nodes); /* nobody asked for these very nodes: better anywhere than not at all */
+    return strait_directory_prepare(&s->map, name, o->kind, o->bytes, node, made);
 }
 
 /* ---- near and far ---- */
@@ -93,6 +124,16 @@ static void arrange_from_shard(const struct strait_topology *t, const int32_t *n
     for (; i > 0; i--)
         to[i] = to[i - 1];
     to[0] = (uint8_t)shard;
+}
+
+void strait_spread_near(const int32_t *node, uint32_t shards, uint32_t first, uint8_t *order)
+{
+    struct strait_topology t;
+    int cpu = sched_getcpu(), here;
+
+    strait_topology_read(&t);
+    here = cpu < 0 ? cpu : strait_topology_of_cpu(&t, (uint32_t)cpu);
+    arrange(&t, here < 0 ? 0 : (uint32_t)here, node, shards, first % shards, order);
 }
 
 /* Where several shards are equally near, handles of different processes begin with different ones. */

@@ -10,9 +10,14 @@
 #define KNOWN      (STRAIT_REGION_ATOMIC | STRAIT_REGION_READERS)
 #define CELLS      (STRAIT_LEASES * sizeof(struct strait_reader_cell))
 
+static uint64_t up(uint64_t bytes, uint64_t unit)
+{
+    return (bytes + unit - 1) / unit * unit;
+}
+
 static uint64_t lines(uint64_t bytes)
 {
-    return (bytes + STRAIT_LINE - 1) / STRAIT_LINE * STRAIT_LINE;
+    return up(bytes, STRAIT_LINE);
 }
 
 /* ---- measure, build ---- */
@@ -24,16 +29,26 @@ static bool sensible(uint32_t flags, uint32_t parts, uint64_t bytes)
            bytes > 0 && bytes <= MOST_BYTES;
 }
 
+static void measure_runs(struct strait_region_plan *p)
+{
+    uint32_t runs = p->runs ? p->runs : 1;
+    uint64_t unit = runs > 1 ? STRAIT_PAGE : STRAIT_LINE;
+
+    p->run_parts = (p->parts + runs - 1) / runs;
+    p->run_bytes = up(p->run_parts * p->part_bytes, unit);
+    p->parts_at = up(sizeof(struct strait_region_head), unit);
+    p->object_bytes = p->parts_at + (p->parts + p->run_parts - 1) / p->run_parts * p->run_bytes;
+}
+
 int strait_region_measure(struct strait_region_plan *p)
 {
     if (!sensible(p->flags, p->parts, p->bytes))
         return -EINVAL;
-    p->parts_at = lines(sizeof(struct strait_region_head));
     p->cells_at = sizeof(struct strait_lock);
     p->data_at = p->cells_at + (p->flags & STRAIT_REGION_READERS ? CELLS : 0);
     p->copy_bytes = p->flags & STRAIT_REGION_ATOMIC ? lines(p->bytes) : 0;
     p->part_bytes = p->data_at + lines(p->bytes) + p->copy_bytes;
-    p->object_bytes = p->parts_at + p->parts * p->part_bytes;
+    measure_runs(p);
     return p->object_bytes > MOST_BYTES ? -EFBIG : 0;
 }
 
@@ -50,8 +65,15 @@ void strait_region_build(const struct strait_segment_map *map, const struct stra
     h->cells_at = p->cells_at;
     h->data_at = p->data_at;
     h->copy_bytes = p->copy_bytes;
-    for (uint32_t i = 0; i < p->parts && p->initial; i++)
-        memcpy(map->base + h->parts_off + i * p->part_bytes + p->data_at, p->initial, p->bytes);
+    h->run_bytes = p->run_bytes;
+    h->run_parts = p->run_parts;
+    for (uint32_t i = 0; i < p->parts; i++) {
+        uint32_t run = i / p->run_parts;
+        unsigned char *part = map->base + h->parts_off + run * p->run_bytes + i % p->run_parts * p->part_bytes;
+        ((struct strait_lock *)(void *)part)->node = p->nodes ? p->nodes[run] : STRAIT_NODE_ANY;
+        if (p->initial)
+            memcpy(part + p->data_at, p->initial, p->bytes);
+    }
 }
 
 /* ---- view ---- */
@@ -73,13 +95,21 @@ static bool part_fits(const struct strait_region_view *v)
            (copies - 1) * v->copy_bytes + lines(v->bytes) <= v->part_bytes - v->data_at;
 }
 
+static bool runs_fit(const struct strait_region_view *v)
+{
+    uint64_t unit = v->run_parts < v->parts ? STRAIT_PAGE : STRAIT_LINE;
+
+    return v->run_parts > 0 && v->run_parts <= STRAIT_REGION_PARTS && v->run_bytes <= MOST_BYTES &&
+           (v->parts_off | v->run_bytes) % unit == 0 && v->run_parts * v->part_bytes <= v->run_bytes;
+}
+
 static bool parts_fit(const struct strait_region_view *v)
 {
     const struct strait_object *o = &v->object;
     uint64_t at = v->parts_off - o->offset;
 
-    return v->parts_off >= o->offset && v->parts_off % STRAIT_LINE == 0 && at >= sizeof(struct strait_region_head) &&
-           at <= o->bytes && v->parts * v->part_bytes <= o->bytes - at;
+    return v->parts_off >= o->offset && at >= sizeof(struct strait_region_head) && at <= o->bytes &&
+           (v->parts + v->run_parts - 1) / v->run_parts * v->run_bytes <= o->bytes - at;
 }
 
 int strait_region_view(struct strait_segment_map *map, const struct strait_object *o, struct strait_region_view *view)
@@ -94,10 +124,12 @@ int strait_region_view(struct strait_segment_map *map, const struct strait_objec
     v.bytes = strait_load64_relaxed(&h->bytes);
     v.parts_off = strait_load64_relaxed(&h->parts_off);
     v.part_bytes = strait_load64_relaxed(&h->part_bytes);
-    v.cells_at = strait_load64_relaxed(&h->cells_at);
-    v.data_at = strait_load64_relaxed(&h->data_at);
+    v.cells_at = strait_load32_relaxed(&h->cells_at);
+    v.data_at = strait_load32_relaxed(&h->data_at);
     v.copy_bytes = strait_load64_relaxed(&h->copy_bytes);
-    if (!sensible(v.flags, v.parts, v.bytes) || !part_fits(&v) || !parts_fit(&v))
+    v.run_bytes = strait_load64_relaxed(&h->run_bytes);
+    v.run_parts = strait_load32_relaxed(&h->run_parts);
+    if (!sensible(v.flags, v.parts, v.bytes) || !part_fits(&v) || !runs_fit(&v) || !parts_fit(&v))
         return -EPROTO;
     *view = v;
     return 0;
@@ -109,7 +141,7 @@ int strait_region_part(const struct strait_region_view *v, uint32_t i, struct st
 
     if (i >= v->parts)
         return -EPROTO;
-    at = v->map->base + v->parts_off + i * v->part_bytes;
+    at = v->map->base + v->parts_off + i / v->run_parts * v->run_bytes + i % v->run_parts * v->part_bytes;
     *part = (struct strait_part){.lock = (struct strait_lock *)(void *)at,
                                  .readers = &v->shared->readers,
                                  .data = at + v->data_at,

@@ -13,11 +13,13 @@
 struct strait_region_plan {
     uint32_t flags; /* enum strait_region_flags */
     uint32_t parts;
-    uint64_t bytes;      /* of one part's data */
-    const void *initial; /* bytes of every part's data, or NULL = zeroes */
+    uint64_t bytes;       /* of one part's data */
+    const void *initial;  /* bytes of every part's data, or NULL = zeroes */
+    uint32_t runs;        /* of parts, each in pages of its own, if more than one; 0 as 1. Never more than parts */
+    const int32_t *nodes; /* of each run, or NULL = where the object lies */
     /* filled in by strait_region_measure */
-    uint64_t parts_at, part_bytes, cells_at, data_at, copy_bytes;
-    uint64_t object_bytes;
+    uint64_t parts_at, part_bytes, copy_bytes, run_bytes, object_bytes;
+    uint32_t cells_at, data_at, run_parts;
 };
 
 /** Where everything lies. 0, -EINVAL nonsense, -EFBIG. */
@@ -32,8 +34,8 @@ struct strait_region_view {
     struct strait_segment_map *map;
     struct strait_object object;
     struct strait_region_head *shared;
-    uint32_t flags, parts;
-    uint64_t bytes, parts_off, part_bytes, cells_at, data_at, copy_bytes;
+    uint32_t flags, parts, cells_at, data_at, run_parts;
+    uint64_t bytes, parts_off, part_bytes, copy_bytes, run_bytes;
 };
 
 /** 0, -EPROTO the head points outside its object. */

@@ -184,27 +184,30 @@ static bool alone(struct strait_look *look, const struct strait_object *o, bool 
     return true;
 }
 
-void strait_look_node(struct strait_look *look, const uint32_t *word, uint64_t offset, uint64_t bytes, int32_t node)
+void strait_look_node(struct strait_look *look, const int32_t *said, uint64_t offset, uint64_t bytes)
 {
+    int32_t node = (int32_t)strait_load32_relaxed((const uint32_t *)said);
+    uint64_t all = (bytes + STRAIT_PAGE - 1) / STRAIT_PAGE, elsewhere = all;
     struct strait_pages pages;
-    uint64_t all = (bytes + STRAIT_PAGE - 1) / STRAIT_PAGE, elsewhere;
 
-    if (!look->pages || strait_pages_where(look->map->base + offset, all * STRAIT_PAGE, &pages) < 0)
+    if (node == STRAIT_NODE_ANY)
         return;
-    elsewhere = all - pages.on[node] - pages.unknown;
+    if (node >= 0 && node < STRAIT_NODE_NUMBERS) {
+        if (!look->pages || strait_pages_where(look->map->base + offset, all * STRAIT_PAGE, &pages) < 0)
+            return;
+        elsewhere = all - pages.on[node] - pages.unknown;
+    }
     if (elsewhere)
-        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, word, elsewhere);
+        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, said, elsewhere);
 }
 
 static void verify_node(struct strait_look *look, const struct strait_object *o)
 {
-    const struct strait_entry *entry = strait_segment_entry(look->map, o->entry);
-    int32_t node = (int32_t)strait_load32_relaxed((const uint32_t *)&entry->node);
+    const int32_t *said = &strait_segment_entry(look->map, o->entry)->node;
+    int32_t node = (int32_t)strait_load32_relaxed((const uint32_t *)said);
 
-    if (node < STRAIT_NODE_SHARDED || node >= STRAIT_NODE_NUMBERS)
-        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, &entry->node, o->bytes / STRAIT_PAGE);
-    else if (node >= 0)
-        strait_look_node(look, (const uint32_t *)&entry->node, o->offset, o->bytes, node);
+    if (node != STRAIT_NODE_INTERLEAVED && node != STRAIT_NODE_SHARDED)
+        strait_look_node(look, said, o->offset, o->bytes);
 }
 
 static void verify_entry(struct strait_look *look, uint32_t i)

@@ -101,8 +101,9 @@ struct strait_look {
 /** Something is broken. `word` lies in the segment. */
 void strait_look_found(struct strait_look *look, enum strait_rule rule, const void *word, uint64_t value);
 
-/** These bytes are to lie on `node`; if not, `word` says so wrongly. Where the kernel does not answer there is nothing to say. */
-void strait_look_node(struct strait_look *look, const uint32_t *word, uint64_t offset, uint64_t bytes, int32_t node);
+/** These bytes, whole pages or up to the next, are to lie on the node that `said` names, if any; if they do not, or it names none that can
+ * be, it is said with the number of pages that lie elsewhere. Where the kernel does not answer there is nothing to say. */
+void strait_look_node(struct strait_look *look, const int32_t *said, uint64_t offset, uint64_t bytes);
 
 /** Is this the index of a lease that is handed out, and has not been buried? */
 bool strait_look_lease(const struct strait_look *look, uint64_t lease);

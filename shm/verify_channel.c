@@ -141,17 +141,6 @@ static void verify_role(struct strait_look *look, const uint32_t *role, bool sol
         strait_look_found(look, STRAIT_RULE_RING_ROLE, role, lease);
 }
 
-/* The value is the number of pages that lie elsewhere. */
-static void verify_node(struct strait_look *look, const struct strait_ring *ring, uint64_t slots_off, uint64_t bytes)
-{
-    int32_t node = (int32_t)strait_load32_relaxed((const uint32_t *)&ring->node);
-
-    if (node < -1 || node >= STRAIT_NODE_NUMBERS)
-        strait_look_found(look, STRAIT_RULE_ENTRY_NODE, &ring->node, bytes / STRAIT_PAGE);
-    else if (node >= 0)
-        strait_look_node(look, (const uint32_t *)&ring->node, slots_off, bytes, node);
-}
-
 static void verify_ring(struct strait_look *look, const struct strait_channel_view *v, uint32_t i, struct packing *p)
 {
     const struct strait_ring *ring = (const struct strait_ring *)(const void *)(look->map->base + v->rings_off) + i;
@@ -175,7 +164,8 @@ static void verify_ring(struct strait_look *look, const struct strait_channel_vi
                (end.mask + UINT64_C(1)) * end.stride))
         verify_slots(look, &end, v->max_attempts);
     if (v->flags & STRAIT_CHANNEL_SHARDED)
-        verify_node(look, ring, (uint64_t)(end.slots - look->map->base), (end.mask + UINT64_C(1)) * end.stride);
+        strait_look_node(look, &ring->node, (uint64_t)(end.slots - look->map->base),
+                         (end.mask + UINT64_C(1)) * end.stride);
 }
 
 /* ---- sets, status ---- */

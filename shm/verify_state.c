@@ -19,13 +19,15 @@ static bool lock_possible(const struct strait_look *look, uint32_t word)
 
 static void verify_part(struct strait_look *look, const struct strait_region_view *v, uint32_t i)
 {
-    const struct strait_lock *lock =
-        (const void *)(look->map->base + v->parts_off + i * v->part_bytes); /* strait_region_view has checked it */
+    uint64_t run = v->parts_off + i / v->run_parts * v->run_bytes; /* strait_region_view has checked it */
+    const struct strait_lock *lock = (const void *)(look->map->base + run + i % v->run_parts * v->part_bytes);
     uint32_t word = strait_load32_relaxed(&lock->word);
 
     look->at.slot = i;
     if (!lock_possible(look, word) && strait_load32_relaxed(&lock->word) == word)
         strait_look_found(look, STRAIT_RULE_REGION_LOCK, &lock->word, word);
+    if (i % v->run_parts == 0)
+        strait_look_node(look, &lock->node, run, v->run_bytes);
 }
 
 void strait_verify_region(struct strait_look *look, const struct strait_object *object)
@@ -43,6 +45,15 @@ void strait_verify_region(struct strait_look *look, const struct strait_object *
     look->at.slot = STRAIT_NOWHERE;
 }
 
+static void verify_cell(struct strait_look *look, uint32_t i, const uint32_t *said)
+{
+    uint32_t lease = strait_load32_relaxed(said);
+
+    look->at.slot = i;
+    if (lease != STRAIT_LEASE_NONE && !strait_look_lease(look, lease) && strait_load32_relaxed(said) == lease)
+        strait_look_found(look, STRAIT_RULE_COUNTER_CELL, said, lease);
+}
+
 void strait_verify_counter(struct strait_look *look, const struct strait_object *object)
 {
     const struct strait_counter_head *head = (const void *)(look->map->base + object->offset);
@@ -52,13 +63,10 @@ void strait_verify_counter(struct strait_look *look, const struct strait_object 
         strait_look_found(look, STRAIT_RULE_COUNTER_NUMBERS, head, strait_load32_relaxed(&head->cells));
         return;
     }
-    for (uint32_t i = 0; i < v.cells; i++) {
-        uint32_t lease = strait_load32_relaxed(&v.first[i].lease);
-
-        look->at.slot = i;
-        if (lease != STRAIT_LEASE_NONE && !strait_look_lease(look, lease) &&
-            strait_load32_relaxed(&v.first[i].lease) == lease)
-            strait_look_found(look, STRAIT_RULE_COUNTER_CELL, &v.first[i].lease, lease);
+    for (uint32_t i = 0; i < v.shards; i++) {
+        strait_look_node(look, &strait_counter_shard(&v, i)->node, v.shards_off + i * v.shard_bytes, v.shard_bytes);
+        for (uint32_t k = 0; k < v.cells; k++)
+            verify_cell(look, i * v.cells + k, &strait_counter_cell(&v, i, k)->lease);
     }
     look->at.slot = STRAIT_NOWHERE;
 }

@@ -38,8 +38,6 @@ enum strait_spread {
     STRAIT_SPREAD_TURN      /**< one after the other */
 };
 
-#define STRAIT_SHARDS_NODES UINT32_MAX /**< as many shards as there are NUMA nodes on which pages may lie */
-
 /** All zero = the defaults. */
 struct strait_channel_options {
     uint32_t slot_bytes;        /**< largest message; default 48: with the slot's word one cache line */

@@ -18,6 +18,8 @@ STRAIT_BEGIN_DECLS
 struct strait_counter_options {
     uint32_t handles; /**< how many may be open at once; default 512, a cache line each */
     uint32_t memory;  /**< on which NUMA node: STRAIT_MEMORY_… (numa.h); default: as the kernel likes */
+    uint32_t shards; /**< STRAIT_SHARDS_NODES (one for each NUMA node) or a number up to 64: a handle's cell lies on the
+                           node that it was opened on, or the nearest with a free one. Default: all cells in one piece */
 };
 
 /* Not part of the interface. */

@@ -15,6 +15,10 @@
 #define STRAIT_MEMORY_INTERLEAVED UINT32_MAX             /* page by page on all nodes that we may use */
 #define STRAIT_MEMORY_ON(node)    ((uint32_t)(node) + 1) /* on this node, or not at all */
 
+/* ---- values of the option `shards` ---- */
+
+#define STRAIT_SHARDS_NODES UINT32_MAX /**< as many shards as there are NUMA nodes on which pages may lie */
+
 STRAIT_BEGIN_DECLS
 
 /**

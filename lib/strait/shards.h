@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * A sharded region: many regions under one name, each for a range of keys' hashes. Who works on different keys rarely
- * meets at a lock.
+ * meets at a lock. On a machine with several NUMA nodes the ranges are dealt out over them, each node's shards in pages of
+ * their own there, unless `each.memory` says where all of them lie.
  */
 #ifndef STRAIT_SHARDS_H
 #define STRAIT_SHARDS_H
@@ -36,6 +37,10 @@ STRAIT_API struct strait_region *strait_shards_of(const struct strait_shards *sh
 
 /** Shard i, or NULL. */
 STRAIT_API struct strait_region *strait_shards_at(const struct strait_shards *shards, uint32_t i);
+
+/** The NUMA node that shard i lies on; -ENODEV it was not placed: one node, or another `memory` was asked for. -EINVAL no shard i,
+ * -EPROTO damaged, -ECHILD. Never blocks. */
+STRAIT_API int strait_shards_node(const struct strait_shards *shards, uint32_t i);
 
 STRAIT_END_DECLS
 

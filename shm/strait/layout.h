@@ -392,20 +392,22 @@ struct strait_region_head {
     uint32_t parts;
     uint64_t bytes;      /* of one part's data */
     uint64_t parts_off;  /* from the segment's start: struct strait_lock, cells, data; parts times */
-    uint64_t part_bytes; /* from part to part */
-    uint64_t cells_at;   /* from a part's start: struct strait_reader_cell[STRAIT_LEASES], reader-writer mode only */
-    uint64_t data_at;    /* from a part's start */
+    uint64_t part_bytes; /* from part to part within a node's run of them */
+    uint32_t cells_at;   /* from a part's start: struct strait_reader_cell[STRAIT_LEASES], reader-writer mode only */
+    uint32_t data_at;    /* from a part's start */
     uint64_t copy_bytes; /* from one copy of the data to the other, atomic regions only; else 0 */
-    uint64_t unused0;
+    uint64_t run_bytes;  /* from run to run, whole pages if there are several: each lies on a node of its own */
+    uint32_t run_parts;  /* in each run but the last, which may have fewer */
+    uint32_t unused0;
     struct strait_set readers; /* admin: leases with a handle in reader-writer mode; writers look at their cells only */
 };
 
 /** The lock of one part. */
 struct strait_lock {
-    uint32_t word;     /* owner | flags, a futex. lockers by CAS, owner by exchange, sweep by CAS; anybody */
-    uint32_t draining; /* the writer that waits for readers, a lease. the word's owner, sweep; readers that leave */
-    uint32_t drained;  /* a futex. readers that leave add; the draining writer sleeps */
-    uint32_t unused0;
+    uint32_t word;      /* owner | flags, a futex. lockers by CAS, owner by exchange, sweep by CAS; anybody */
+    uint32_t draining;  /* the writer that waits for readers, a lease. the word's owner, sweep; readers that leave */
+    uint32_t drained;   /* a futex. readers that leave add; the draining writer sleeps */
+    int32_t node;       /* fixed before publication: the NUMA node of the part's run; -1 = where the object lies */
     uint64_t contended; /* locks that were not had at once. lockers on their slow path, relaxed: statistics */
     uint64_t slept;     /* sleeps. likewise */
     uint64_t deaths;    /* owners that died inside. sweep, admin */
@@ -423,11 +425,20 @@ struct strait_reader_cell {
 
 /* ---- counters ---- */
 
+/** A counter: one or more shards, each with cells of its own for the handles of its node. */
 struct strait_counter_head {
-    uint32_t cells;     /* fixed before publication: how many there are */
-    uint32_t used;      /* admin: the first so many have ever been used; only grows */
-    uint64_t cells_off; /* fixed: struct strait_counter_cell[cells] */
-    uint64_t unused[6];
+    /* fixed before publication; every handle checks it and keeps its own copy */
+    uint32_t shards;
+    uint32_t cells;       /* of each shard */
+    uint64_t shards_off;  /* from the segment's start: struct strait_counter_shard, cells; shards times */
+    uint64_t shard_bytes; /* from shard to shard; whole pages if there are several */
+    uint64_t unused[5];
+};
+
+struct strait_counter_shard {
+    uint32_t used; /* admin: the first so many cells have ever been used; only grows. readers */
+    int32_t node;  /* fixed before publication: the shard lies on this NUMA node; -1 = where the object lies */
+    uint64_t unused[7];
 };
 
 /** One handle's share of the sum. A freed cell keeps its value, and whoever gets it adds to that. */

@@ -103,7 +103,7 @@ static void look_at_state(struct strait_segment_map *map, const struct strait_ob
     if (strait_counter_view(map, object, &counter) < 0)
         return;
     strait_counter_sum(&counter);
-    if (strait_counter_take(&counter, &cell) == 0)
+    if (strait_counter_take(&counter, 0, &cell) == 0)
         strait_counter_give(cell);
 }
 

@@ -117,14 +117,16 @@ void world_add(struct strait_segment_map *map, const char *name, struct strait_c
 static void add_state(struct strait_segment_map *map)
 {
     struct strait_region_plan plan = {.parts = 3, .bytes = 64, .flags = STRAIT_REGION_ATOMIC};
+    struct strait_counter_plan cells = {.handles = 4, .shards = 1};
     struct strait_object o;
 
     MUST(strait_region_measure(&plan) == 0);
     MUST(strait_directory_prepare(map, "region", STRAIT_KIND_REGION, plan.object_bytes, -1, &o) == 0);
     strait_region_build(map, &o, &plan);
     strait_directory_publish(map, &o);
-    MUST(strait_directory_prepare(map, "counter", STRAIT_KIND_COUNTER, strait_counter_measure(4), -1, &o) == 0);
-    strait_counter_build(map, &o, 4);
+    MUST(strait_counter_measure(&cells) == 0);
+    MUST(strait_directory_prepare(map, "counter", STRAIT_KIND_COUNTER, cells.object_bytes, -1, &o) == 0);
+    strait_counter_build(map, &o, &cells);
     strait_directory_publish(map, &o);
 }
 

@@ -95,6 +95,12 @@ void strait_spread_nodes(uint32_t shards, uint32_t memory, struct strait_spread_
     *nodes = (struct strait_spread_nodes){.n = shards};
 }
 
+int strait_spread_prepare(struct strait_segment *segment, const char *name, const struct strait_spread_object *object,
+                          int32_t node, struct strait_object *made)
+{
+    return strait_directory_prepare(&segment->map, name, object->kind, object->bytes, node, made);
+}
+
 int strait_spread_make(const struct strait_channel_view *view, struct strait_spread_map **map)
 {
     struct strait_spread_map *m = calloc(1, sizeof *m);

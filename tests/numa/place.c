@@ -146,6 +146,64 @@ static void each_shard_lies_on_its_node(void)
     }
 }
 
+/* The page of this byte, as move_pages says. */
+static int node_of(const void *at)
+{
+    struct strait_pages pages;
+    int i = 0;
+
+    if (strait_pages_where((const void *)((uintptr_t)at / STRAIT_PAGE * STRAIT_PAGE), STRAIT_PAGE, &pages) < 0)
+        return -1;
+    while (i < STRAIT_NODE_NUMBERS && pages.on[i] == 0)
+        i++;
+    return i;
+}
+
+/* Shards of several pages each, of part of one, and of readers, whose cells are pages, too. */
+static void each_regions_shard_lies_on_its_node(void)
+{
+    static const struct strait_shards_options kinds[] = {
+        {.shards = 7, .each = {.bytes = 10000}},
+        {.shards = 64, .each = {.bytes = 16}},
+        {.shards = 4, .each = {.bytes = 100, .atomic = true}},
+        {.shards = 3, .each = {.bytes = 100, .readers = true}},
+    };
+
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        uint32_t n = kinds[k].shards, each = (n + machine.n - 1) / machine.n;
+        struct strait_shards *s;
+        CHECK(strait_shards_open(segment, "shards", &kinds[k], &s) == 0);
+        for (uint32_t i = 0; i < n; i++) {
+            const struct strait_region *r = strait_shards_at(s, i);
+            int wanted = node(i / each);
+            CHECK(strait_shards_node(s, i) == wanted, "shard %u says %d", i, strait_shards_node(s, i));
+            for (uint64_t at = 0; at < r->bytes; at += STRAIT_PAGE)
+                CHECK(node_of((unsigned char *)r->data + at) == wanted, "shard %u at %llu", i, (unsigned long long)at);
+            CHECK(node_of(r->word) == wanted && node_of((unsigned char *)r->data + r->bytes - 1) == wanted);
+        }
+        strait_shards_close(s);
+        CHECK(strait_shards_unlink(segment, "shards") == 0);
+    }
+}
+
+static void each_cell_lies_on_the_node_that_counts(void)
+{
+    struct strait_counter_options o = {.shards = STRAIT_SHARDS_NODES, .handles = 200};
+    struct strait_counter *c[STRAIT_NODES];
+    int64_t sum = 0;
+
+    for (uint32_t i = 0; i < machine.n; i++) {
+        go_to(i);
+        CHECK(strait_counter_open(segment, "cells", &o, &c[i]) == 0);
+        CHECK(node_of(c[i]->value) == node(i), "the cell of node %d is on %d", node(i), node_of(c[i]->value));
+        strait_counter_add(c[i], i + 1);
+    }
+    go_anywhere();
+    CHECK(strait_counter_read(c[0], &sum) == 0 && sum == machine.n * (machine.n + 1) / 2, "%lld", (long long)sum);
+    for (uint32_t i = 0; i < machine.n; i++)
+        strait_counter_close(c[i]);
+}
+
 struct noted {
     struct strait_verify how;
     unsigned node_rule, others;
@@ -165,22 +223,43 @@ static struct noted verify(void)
     return n;
 }
 
-/* A page of shard 0 moved away, as an administrator might. */
-static void verify_says_where_pages_should_be(void)
+/* A page moved away, as an administrator might, is a finding; moved home it is none. */
+static void move_away_and_back(void *at)
 {
-    struct strait_channel_view v = view_of("sharded");
-    struct strait_ring *ring, checked;
-    unsigned char *slots;
-    int status = -1, elsewhere = node(1);
-    struct noted n = verify();
+    void *page = (void *)((uintptr_t)at / STRAIT_PAGE * STRAIT_PAGE);
+    int home = node_of(page), elsewhere = home == node(0) ? node(1) : node(0), status = -1;
+    struct noted n;
 
-    CHECK(n.node_rule == 0 && n.others == 0, "%u and %u findings", n.node_rule, n.others);
-    CHECK(strait_channel_ring(&v, 0, &ring, &checked, &slots) == 0);
-    CHECK(syscall(SYS_move_pages, 0, 1UL, (void *[]){slots}, &elsewhere, &status, 2 /* MPOL_MF_MOVE */) == 0 &&
-              status == elsewhere,
+    CHECK(syscall(SYS_move_pages, 0, 1UL, &page, &elsewhere, &status, 2 /* MPOL_MF_MOVE */) == 0 && status == elsewhere,
           "the page did not move: %d", status);
     n = verify();
     CHECK(n.node_rule == 1 && n.others == 0, "%u and %u findings", n.node_rule, n.others);
+    CHECK(syscall(SYS_move_pages, 0, 1UL, &page, &home, &status, 2 /* MPOL_MF_MOVE */) == 0 && status == home);
+}
+
+static void verify_says_where_pages_should_be(void)
+{
+    struct strait_channel_view v = view_of("sharded");
+    struct strait_shards_options each = {.shards = 4, .each = {.bytes = 5000}};
+    struct strait_counter_options cells = {.shards = STRAIT_SHARDS_NODES};
+    struct strait_ring *ring, checked;
+    struct strait_counter *counter;
+    struct strait_shards *shards;
+    unsigned char *slots;
+    struct noted n;
+
+    CHECK(strait_shards_open(segment, "shards", &each, &shards) == 0);
+    CHECK(strait_counter_open(segment, "counted", &cells, &counter) == 0);
+    n = verify();
+    CHECK(n.node_rule == 0 && n.others == 0, "%u and %u findings", n.node_rule, n.others);
+    CHECK(strait_channel_ring(&v, 0, &ring, &checked, &slots) == 0);
+    move_away_and_back(slots);
+    move_away_and_back(strait_region_data(strait_shards_at(shards, 3)));
+    move_away_and_back(counter->value);
+    n = verify();
+    CHECK(n.node_rule == 0 && n.others == 0, "%u and %u findings", n.node_rule, n.others);
+    strait_counter_close(counter);
+    strait_shards_close(shards);
 }
 
 static uint32_t lie_in(const char *name, uint32_t i)
@@ -356,6 +435,8 @@ int main(void)
     objects_lie_on_their_node();
     interleaved_pages_lie_everywhere();
     each_shard_lies_on_its_node();
+    each_regions_shard_lies_on_its_node();
+    each_cell_lies_on_the_node_that_counts();
     verify_says_where_pages_should_be();
     senders_follow_their_node();
     receivers_begin_at_home();

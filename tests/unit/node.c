@@ -4,6 +4,11 @@
 #include "unit.h"
 
 #include <strait/strait.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "directory.h"
 #include "pages.h"
@@ -131,6 +136,56 @@ static void a_node_outside_of_the_cpuset_is_refused(UNUSED_STATE)
     CHECK_SAYS("channel c: this process may not use the memory of node 2, its cpuset has 0");
 }
 
+/* ---- a container whose seccomp profile forbids mbind ---- */
+
+static bool forbid_mbind(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mbind, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* Two nodes, of which nobody asks for one: what is sharded lies anywhere. Who asks is refused. */
+static void make_shards_in_a_container(void *arg)
+{
+    struct strait_channel_options channel = {.shards = STRAIT_SHARDS_NODES};
+    struct strait_shards_options region = {.shards = 4, .each = {.bytes = 16}};
+    struct strait_counter_options counter = {.shards = STRAIT_SHARDS_NODES};
+    struct strait_segment *s;
+    struct strait_shards *shards;
+    struct strait_counter *c;
+
+    (void)arg;
+    if (!forbid_mbind())
+        return; /* a kernel without seccomp */
+    CHECK_IS(strait_attach("nodes", NULL, &s), 0);
+    CHECK_IS(strait_channel_create(s, "channel", &channel), 0);
+    CHECK_IS(strait_shards_open(s, "shards", &region, &shards), 0);
+    CHECK_IS(strait_counter_open(s, "counter", &counter, &c), 0);
+    CHECK_IS(strait_shards_node(shards, 3), -ENODEV);
+    strait_counter_add(c, 1);
+    CHECK_IS(strait_channel_create(s, "no", &(struct strait_channel_options){.memory = STRAIT_MEMORY_ON(0)}), -EPERM);
+    CHECK_SAYS("does a container forbid it?");
+    strait_counter_close(c);
+    strait_shards_close(shards);
+    strait_detach(s);
+}
+
+static void where_placing_is_forbidden_shards_lie_anywhere(UNUSED_STATE)
+{
+    invented.n = 2;
+    for (uint32_t i = 0; i < 2; i++)
+        invented.node[i] = (struct strait_node){.memory = true, .allowed = true};
+    strait_topology_use(&invented);
+    peer_join(peer_start(make_shards_in_a_container, NULL));
+}
+
 /* The table says yes, the kernel no. */
 static void the_kernels_no_has_a_sentence(UNUSED_STATE)
 {
@@ -211,6 +266,7 @@ int main(void)
         TEST_NODES(a_node_without_memory_is_refused),
         TEST_NODES(a_node_outside_of_the_cpuset_is_refused),
         TEST_NODES(the_kernels_no_has_a_sentence),
+        TEST_NODES(where_placing_is_forbidden_shards_lie_anywhere),
         TEST_NODES(an_existing_object_stays_where_it_is),
         TEST_NODES(pages_are_counted_where_they_lie),
         TEST_NODES(here_is_the_node_of_this_cpu),

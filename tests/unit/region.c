@@ -184,7 +184,7 @@ static void a_head_that_points_outside_is_not_believed(UNUSED_STATE)
     CHECK_IS(strait_region_view(&segment->map, &object, &view), 0);
     h = view.shared;
     fields[n++] = &h->bytes, fields[n++] = &h->parts_off, fields[n++] = &h->part_bytes;
-    fields[n++] = &h->cells_at, fields[n++] = &h->data_at, fields[n++] = &h->copy_bytes;
+    fields[n++] = &h->run_bytes, fields[n++] = &h->copy_bytes;
     for (uint64_t i = 0; i < n; i++) {
         uint64_t was = *fields[i];
         static const uint64_t lies[] = {1, 1 << 20, UINT64_MAX, UINT64_MAX / 2, 1ull << 41, ~UINT64_C(63)};
@@ -200,6 +200,15 @@ static void a_head_that_points_outside_is_not_believed(UNUSED_STATE)
         CHECK_IS(strait_region_view(&segment->map, &object, &view), -EPROTO);
     }
     h->flags = 0;
+    for (uint32_t k = 0; k < 3; k++) {
+        uint32_t *small[] = {&h->cells_at, &h->data_at, &h->run_parts}, was = *small[k];
+        for (uint32_t i = 0; i < 4; i++) {
+            *small[k] = (uint32_t[]){0, 1, 1 << 20, UINT32_MAX}[i];
+            if (*small[k] != was)
+                CHECK_IS(strait_region_view(&segment->map, &object, &view), -EPROTO);
+        }
+        *small[k] = was;
+    }
     h->parts = 2;
     CHECK_IS(strait_region_view(&segment->map, &object, &view) < 0 ||
                  view.parts_off + 2 * view.part_bytes <= object.offset + object.bytes,

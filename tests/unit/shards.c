@@ -3,7 +3,14 @@
 
 #include <strait/strait.h>
 
+#include "directory.h"
+#include "process.h"
+#include "region.h"
+#include "topology.h"
+#include "verify.h"
+
 static struct strait_segment *segment;
+static struct strait_topology invented;
 
 static int setup(void **state)
 {
@@ -15,6 +22,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+    strait_topology_use(NULL);
     strait_detach(segment);
     return place_teardown(state);
 }
@@ -96,6 +104,92 @@ static void shards_are_counted_when_opened_without_options(UNUSED_STATE)
     CHECK_IS(strait_shards_unlink(segment, "it"), 0);
 }
 
+/* ---- nodes ---- */
+
+static void count(struct strait_verify *how, const struct strait_finding *finding)
+{
+    (void)how, (void)finding;
+}
+
+static struct strait_region_view view(void)
+{
+    struct strait_region_view v;
+    struct strait_object o;
+
+    CHECK_IS(strait_directory_find(&segment->map, "it", STRAIT_KIND_REGION, &o), 0);
+    CHECK_IS(strait_region_view(&segment->map, &o, &v), 0);
+    return v;
+}
+
+/* Both nodes of the invented machine are this one's first: what the kernel is asked for, it gives. */
+static void shards_are_dealt_out_over_nodes_in_runs_of_pages(UNUSED_STATE)
+{
+    struct strait_verify how = {count, false, true};
+    struct strait_region_view v;
+    struct strait_shards *s, *t;
+
+    invented.n = 2;
+    for (uint32_t i = 0; i < 2; i++)
+        invented.node[i] = (struct strait_node){.memory = true, .allowed = true};
+    strait_topology_use(&invented);
+    s = open_it(5);
+    t = open_it(5);
+    v = view();
+    CHECK_IS(v.run_parts, 3);
+    CHECK_IS(v.parts_off % STRAIT_PAGE, 0);
+    CHECK_IS(v.run_bytes, STRAIT_PAGE);
+    CHECK_IS(strait_segment_entry(&segment->map, v.object.entry)->node, STRAIT_NODE_SHARDED);
+    CHECK_IS((unsigned char *)strait_region_data(strait_shards_at(s, 3)) -
+                 (unsigned char *)strait_region_data(strait_shards_at(s, 0)),
+             STRAIT_PAGE);
+    for (uint32_t i = 0; i < 5; i++) {
+        CHECK_IS(strait_shards_node(s, i), 0);
+        memset(strait_region_data(strait_shards_at(s, i)), (int)i + 1, 16);
+    }
+    for (uint32_t i = 0; i < 5; i++)
+        for (uint32_t k = 0; k < 16; k++)
+            CHECK_IS(((unsigned char *)strait_region_data(strait_shards_at(t, i)))[k], i + 1);
+    CHECK_IS(strait_verify(&segment->map, &how), 0);
+    strait_shards_close(t);
+    strait_shards_close(s);
+}
+
+static void shards_of_one_node_or_of_a_place_are_not_dealt_out(UNUSED_STATE)
+{
+    struct strait_shards_options o = {.shards = 5, .each = {.bytes = 16, .memory = STRAIT_MEMORY_ON(0)}};
+    struct strait_shards *s = NULL;
+
+    invented.n = 1;
+    invented.node[0] = (struct strait_node){.memory = true, .allowed = true};
+    strait_topology_use(&invented);
+    for (int twice = 0; twice < 2; twice++) {
+        s = twice ? NULL : open_it(5);
+        if (twice)
+            CHECK_IS(strait_shards_open(segment, "it", &o, &s), 0);
+        CHECK_IS(view().run_parts, 5);
+        CHECK_IS(strait_shards_node(s, 4), -ENODEV);
+        CHECK_IS(strait_shards_node(s, 5), -EINVAL);
+        CHECK_SAYS("has no shard 5");
+        strait_shards_close(s);
+        CHECK_IS(strait_shards_unlink(segment, "it"), 0);
+        invented.n = 2;
+        invented.node[1] = invented.node[0];
+    }
+}
+
+static void a_lie_about_a_shards_node_is_not_believed(UNUSED_STATE)
+{
+    struct strait_shards *s = open_it(2);
+    struct strait_region_view v = view();
+    struct strait_part part;
+
+    CHECK_IS(strait_region_part(&v, 1, &part), 0);
+    part.lock->node = -2;
+    CHECK_IS(strait_shards_node(s, 1), -EPROTO);
+    CHECK_SAYS("shard 1 of region it is damaged");
+    strait_shards_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +197,9 @@ int main(void)
         TEST_SHARDS(a_key_belongs_to_the_same_shard_for_ever),
         TEST_SHARDS(each_shard_has_its_own_lock_data_and_figures),
         TEST_SHARDS(shards_are_counted_when_opened_without_options),
+        TEST_SHARDS(shards_are_dealt_out_over_nodes_in_runs_of_pages),
+        TEST_SHARDS(shards_of_one_node_or_of_a_place_are_not_dealt_out),
+        TEST_SHARDS(a_lie_about_a_shards_node_is_not_believed),
     };
     return RUN(tests);
 }

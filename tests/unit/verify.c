@@ -19,7 +19,7 @@
 #define SOON (strait_after_ns(UINT64_C(2000000000)))
 
 static struct strait_segment_map map;
-static struct strait_object many, sole, lanes, drops, region, counter;
+static struct strait_object many, sole, lanes, shards, drops, region, counter;
 static struct strait_channel_view calls;  /* of many */
 static struct strait_ring_end ring, line; /* of many, of sole */
 
@@ -35,15 +35,16 @@ static void add_channel(const char *name, struct strait_channel_plan plan, struc
 
 static void add_state(void)
 {
-    struct strait_region_plan plan = {.parts = 2, .bytes = 64, .flags = STRAIT_REGION_READERS};
+    struct strait_region_plan plan = {.parts = 2, .bytes = 64, .flags = STRAIT_REGION_READERS, .runs = 2};
+    struct strait_counter_plan cells = {.handles = 4, .shards = 2};
 
     CHECK_IS(strait_region_measure(&plan), 0);
     CHECK_IS(strait_directory_prepare(&map, "region", STRAIT_KIND_REGION, plan.object_bytes, -1, &region), 0);
     strait_region_build(&map, &region, &plan);
     strait_directory_publish(&map, &region);
-    CHECK_IS(strait_directory_prepare(&map, "counter", STRAIT_KIND_COUNTER, strait_counter_measure(4), -1, &counter),
-             0);
-    strait_counter_build(&map, &counter, 4);
+    CHECK_IS(strait_counter_measure(&cells), 0);
+    CHECK_IS(strait_directory_prepare(&map, "counter", STRAIT_KIND_COUNTER, cells.object_bytes, -1, &counter), 0);
+    strait_counter_build(&map, &counter, &cells);
     strait_directory_publish(&map, &counter);
 }
 
@@ -71,6 +72,8 @@ static int make(void **state)
     plan.flags = STRAIT_CHANNEL_MANY_PRODUCERS | STRAIT_CHANNEL_LANES;
     plan.rings = 2;
     add_channel("lanes", plan, &lanes);
+    plan.flags = STRAIT_CHANNEL_MANY_PRODUCERS | STRAIT_CHANNEL_MANY_CONSUMERS | STRAIT_CHANNEL_SHARDED;
+    add_channel("shards", plan, &shards);
     plan.flags = 0;
     plan.rings = 1;
     plan.replies = 0;
@@ -283,6 +286,42 @@ static void directories_are_checked(UNUSED_STATE)
     breaks(STRAIT_RULE_ENTRY_NAME);
 }
 
+/* A shard that says of itself that it lies elsewhere: a ring's, a run of a region's parts, a counter's. */
+static void a_shards_node_is_checked(UNUSED_STATE)
+{
+    struct strait_region_head *r = (struct strait_region_head *)(void *)(map.base + region.offset);
+    struct strait_counter_head *c = (struct strait_counter_head *)(void *)(map.base + counter.offset);
+    struct strait_lock *lock = (struct strait_lock *)(void *)(map.base + r->parts_off + r->run_bytes);
+    struct strait_counter_shard *cells = (struct strait_counter_shard *)(void *)(map.base + c->shards_off);
+    struct strait_channel_view v;
+    struct strait_pages pages;
+    int32_t *said[3];
+
+    CHECK_IS(strait_channel_view(&map, &shards, &v), 0);
+    said[0] = &((struct strait_ring *)(void *)(map.base + v.rings_off))[1].node;
+    said[1] = &lock->node;
+    said[2] = &cells->node;
+    for (uint32_t i = 0; i < 3; i++) {
+        SPOIL(*said[i], STRAIT_NODE_INTERLEAVED, STRAIT_RULE_ENTRY_NODE);
+        SPOIL(*said[i], STRAIT_NODE_NUMBERS, STRAIT_RULE_ENTRY_NODE);
+    }
+    if (strait_pages_where(map.base, STRAIT_PAGE, &pages) < 0)
+        return; /* a kernel or a container that does not tell */
+    for (uint32_t i = 0; i < 3; i++) {
+        int32_t here = 0, was = *said[i];
+        struct said heard;
+        SPOIL(*said[i], STRAIT_NODE_NUMBERS - 1, STRAIT_RULE_ENTRY_NODE);
+        strait_pages_where(map.base + ((unsigned char *)said[i] - map.base) / STRAIT_PAGE * STRAIT_PAGE, STRAIT_PAGE,
+                           &pages);
+        while (pages.on[here] == 0)
+            here++;
+        *said[i] = here;
+        if (look(&heard, true)) /* pages of one shard may lie on several nodes, as nobody has placed them */
+            CHECK_IS(heard.times[STRAIT_RULE_ENTRY_NODE], 1);
+        *said[i] = was;
+    }
+}
+
 /* One object, made where the kernel liked; then its entry says otherwise. */
 static void nodes_are_checked(UNUSED_STATE)
 {
@@ -433,7 +472,7 @@ static void tables_that_overlap_are_named(UNUSED_STATE)
 static void regions_are_checked(UNUSED_STATE)
 {
     struct strait_region_head *h = (struct strait_region_head *)(void *)(map.base + region.offset);
-    struct strait_lock *lock = (struct strait_lock *)(void *)(map.base + h->parts_off);
+    struct strait_lock *lock = (struct strait_lock *)(void *)(map.base + h->parts_off + h->run_bytes);
 
     SPOIL(h->parts, 0, STRAIT_RULE_REGION_NUMBERS);
     SPOIL(h->readers.bits[0], 8, STRAIT_RULE_REGION_READERS);
@@ -448,9 +487,11 @@ static void regions_are_checked(UNUSED_STATE)
 static void counters_are_checked(UNUSED_STATE)
 {
     struct strait_counter_head *h = (struct strait_counter_head *)(void *)(map.base + counter.offset);
-    struct strait_counter_cell *cell = (struct strait_counter_cell *)(void *)(map.base + h->cells_off);
+    struct strait_counter_shard *shard = (void *)(map.base + h->shards_off + h->shard_bytes);
+    struct strait_counter_cell *cell = (struct strait_counter_cell *)(void *)(shard + 1);
 
     SPOIL(h->cells, 0, STRAIT_RULE_COUNTER_NUMBERS);
+    SPOIL(h->shards, 0, STRAIT_RULE_COUNTER_NUMBERS);
     SPOIL(cell->lease, 600, STRAIT_RULE_COUNTER_CELL);
     is_sound();
 }
@@ -477,6 +518,7 @@ int main(void)
         CASE(errors_are_checked),
         CASE(directories_are_checked),
         CASE(nodes_are_checked),
+        CASE(a_shards_node_is_checked),
         CASE(channels_are_checked),
         CASE(dead_letters_are_checked),
         CASE(rings_are_checked),

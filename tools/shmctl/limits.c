@@ -56,10 +56,11 @@ static void counter_row(struct output *out, struct ctl_segment *s, const struct 
 
     if (strait_counter_view(&s->map, o, &v) < 0)
         return;
-    for (uint32_t i = 0; i < v.cells; i++)
-        used += strait_load32_relaxed(&v.first[i].lease) != STRAIT_LEASE_NONE;
+    for (uint32_t i = 0; i < v.shards; i++)
+        for (uint32_t k = 0; k < v.cells; k++)
+            used += strait_load32_relaxed(&strait_counter_cell(&v, i, k)->lease) != STRAIT_LEASE_NONE;
     snprintf(what, sizeof what, "handles of counter %s", ctl_object_name(s, o->entry));
-    row(out, s, what, used, v.cells, "-ENOBUFS");
+    row(out, s, what, used, (uint64_t)v.shards * v.cells, "-ENOBUFS");
 }
 
 static void channel_rows(struct output *out, struct ctl_segment *s, const struct strait_object *o)

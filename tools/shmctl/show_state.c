@@ -96,6 +96,7 @@ static void json_part(struct json *j, const struct strait_part *part)
     uint32_t word = strait_load32_relaxed(&part->lock->word);
 
     json_object(j, NULL);
+    json_i64(j, "node", (int32_t)strait_load32_relaxed((const uint32_t *)&part->lock->node));
     json_u64(j, "owner", strait_lock_owner(word));
     json_bool(j, "suspect", word & STRAIT_LOCK_DIED);
     json_bool(j, "poisoned", word & STRAIT_LOCK_POISONED);
@@ -131,6 +132,15 @@ void ctl_region_json(struct json *j, struct ctl_segment *s, const struct strait_
 
 /* ---- counters ---- */
 
+static uint32_t used(const struct strait_counter_view *v)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < v->shards; i++)
+        n += strait_load32_relaxed(&strait_counter_shard(v, i)->used);
+    return n;
+}
+
 void ctl_counter_print(const struct ctl *ctl, struct ctl_segment *s, const struct strait_object *o)
 {
     const char *bold = ctl->colours ? "\033[1m" : "", *plain = ctl->colours ? "\033[0m" : "";
@@ -140,8 +150,8 @@ void ctl_counter_print(const struct ctl *ctl, struct ctl_segment *s, const struc
     if (strait_counter_view(&s->map, o, &v) < 0)
         printf("damaged: its numbers do not hold together\n");
     else
-        printf("%" PRId64 " (%u cells, %u used so far)\n", (int64_t)strait_counter_sum(&v), v.cells,
-               strait_load32_relaxed(&v.shared->used));
+        printf("%" PRId64 " (%u cells, %u used so far; %u shards)\n", (int64_t)strait_counter_sum(&v),
+               v.shards * v.cells, used(&v), v.shards);
 }
 
 void ctl_counter_json(struct json *j, struct ctl_segment *s, const struct strait_object *o)
@@ -153,7 +163,15 @@ void ctl_counter_json(struct json *j, struct ctl_segment *s, const struct strait
         json_bool(j, "damaged", true);
     } else {
         json_i64(j, "sum", (int64_t)strait_counter_sum(&v));
-        json_u64(j, "cells", v.cells);
+        json_u64(j, "cells", v.shards * v.cells);
+        json_array(j, "shards");
+        for (uint32_t i = 0; i < v.shards; i++) {
+            json_object(j, NULL);
+            json_i64(j, "node", (int32_t)strait_load32_relaxed((const uint32_t *)&strait_counter_shard(&v, i)->node));
+            json_u64(j, "used", strait_load32_relaxed(&strait_counter_shard(&v, i)->used));
+            json_close(j);
+        }
+        json_close(j);
     }
     json_close(j);
 }
