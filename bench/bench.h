@@ -200,10 +200,6 @@ struct bench_scenario {
     void (*roles)(const struct bench_run *run, unsigned role, int *tx_channel, int *rx_channel);
     void (*piece)(struct bench_worker *worker);
     double (*value)(const struct bench_run *run); /* of the piece that just ended */
-    /** In the harness: around each piece of a run, and before its workers go; others may use the CPUs meanwhile. May be NULL. */
-    int (*before)(struct bench_run *run); /* 0, or -errno with run->why filled */
-    int (*after)(struct bench_run *run);  /* likewise */
-    void (*end)(struct bench_run *run);
     /** Runs all alone instead of in pieces (idle, recover, …). 0 or -errno. */
     int (*measure)(struct bench_run **runs, unsigned n, bool quick);
 };

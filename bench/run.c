@@ -132,8 +132,7 @@ static bool payload_wrong(struct bench_run *run)
 
 static bool disturbed(const struct bench_run *run, double cpu)
 {
-    return !run->scenario->crowded && !run->scenario->before &&
-           !(run->peer->flags & (BENCH_SLEEPS | BENCH_UNTOUCHED)) && cpu < UNDISTURBED;
+    return !run->scenario->crowded && !(run->peer->flags & (BENCH_SLEEPS | BENCH_UNTOUCHED)) && cpu < UNDISTURBED;
 }
 
 static void keep_piece(struct bench_run *run)
@@ -160,18 +159,12 @@ static void keep_piece(struct bench_run *run)
     run->pieces_n++;
 }
 
-static int around(struct bench_run *run, int (*act)(struct bench_run *))
-{
-    return act ? act(run) : 0;
-}
-
 /* The first piece only warms caches and predictors, and tells how slow an operation is. */
 static void one_piece(struct bench_run *run, bool warm_up)
 {
     if (run->outcome != BENCH_FINE || run->pieces_n == BENCH_PIECES)
         return;
-    if (around(run, run->scenario->before) < 0 || bench_workers_piece(run) < 0 ||
-        around(run, run->scenario->after) < 0 || payload_wrong(run)) {
+    if (bench_workers_piece(run) < 0 || payload_wrong(run)) {
         run->outcome = BENCH_BROKEN;
         bench_workers_stop(run);
         return;
@@ -304,8 +297,6 @@ static void measure_pieces(struct bench_run **runs, unsigned n, unsigned rounds,
     }
     alternate(runs, n, rounds, quick ? bench_now_ns() + QUICK_NS : UINT64_MAX);
     for (unsigned i = 0; i < n; i++) {
-        if (runs[i]->scenario->end)
-            runs[i]->scenario->end(runs[i]);
         if (runs[i]->workers)
             bench_workers_stop(runs[i]);
     }
