@@ -28,6 +28,7 @@ struct setting {
     uint32_t replies, lanes, max_attempts;
     uint32_t shards;
     enum strait_spread spread;
+    bool at_home; /* all processes are at home in the first shard; else each in another than the one before it */
     enum sleeper sleeper;
 };
 

@@ -32,6 +32,8 @@ static const struct kind {
     enum strait_full full;
     uint32_t lanes, producers, consumers;
     bool peeks;
+    uint32_t shards;
+    enum strait_spread spread;
 } kinds[] = {
     {"n-n", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 2, 2, false},
     {"n-n-peeked", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 1, 2, true},
@@ -40,6 +42,9 @@ static const struct kind {
     {"1-1-peeked", STRAIT_ONE, STRAIT_ONE, STRAIT_FULL_WAIT, 0, 1, 1, true},
     {"lanes", STRAIT_MANY, STRAIT_ONE, STRAIT_FULL_WAIT, 4, 2, 1, false},
     {"drop-oldest", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_DROP_OLDEST, 0, 1, 1, false},
+    {"shards", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 1, 2, true, 3},
+    {"shards-in-turn", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 1, 2, false, 2, STRAIT_SPREAD_TURN},
+    {"shards-by-key", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 2, 2, true, 2, STRAIT_SPREAD_KEY},
 };
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 #define MOST  4 /* processes of one sort on one channel */
@@ -126,6 +131,8 @@ static void produce(size_t kind, uint32_t index)
     struct strait_tx *tx;
     uint64_t words[4];
     int r = strait_tx_open(segment, kinds[kind].name, NULL, &tx);
+    if (r == 0 && kinds[kind].spread == STRAIT_SPREAD_KEY)
+        r = strait_tx_key(tx, index); /* each in one shard, whatever life it is in: in order */
     if (r < 0)
         trouble("open a sender", r);
     while (!__atomic_load_n(&books->finish, __ATOMIC_RELAXED) && b->n < VALUES) {
@@ -291,7 +298,8 @@ static int judge_kind(size_t k, uint64_t *messages)
                         NULL,
                         0,
                         kinds[k].peeks ? 0 : kills[k],
-                        kinds[k].full == STRAIT_FULL_DROP_OLDEST};
+                        kinds[k].full == STRAIT_FULL_DROP_OLDEST,
+                        kinds[k].shards && kinds[k].spread != STRAIT_SPREAD_KEY};
     struct history_verdict v;
     for (uint32_t i = 0; i < kinds[k].producers; i++)
         producers[i] = (struct history_producer){books->producers[k][i].sent, books->producers[k][i].n};
@@ -340,6 +348,8 @@ static int round_of_chaos(uint64_t until_ns, uint64_t *messages, struct stage *s
                                            .receivers = kinds[k].receivers,
                                            .full = kinds[k].full,
                                            .lanes = kinds[k].lanes,
+                                           .shards = kinds[k].shards,
+                                           .spread = kinds[k].spread,
                                            .max_attempts = 31,
                                            .first_turn = (UINT64_C(1) << 40) - 40};
         if (strait_channel_create(segment, kinds[k].name, &o) < 0 ||

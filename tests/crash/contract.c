@@ -21,6 +21,16 @@
 #define MANY STRAIT_MANY
 #define LAST ((UINT64_C(1) << 40) - 2)
 
+static const struct operation
+    /* what is different where messages of one sender lie in several rings */
+    *const in_turn[] = {&op_send,      &op_send_many,  &op_send_array, &op_send_blocked, &op_claim,        &op_recv,
+                        &op_recv_many, &op_recv_array, &op_peek,       &op_shut,         &op_recv_blocked, &op_sweep,
+                        NULL},
+           /* and where nothing has to be stolen */
+    *const at_home[] = {&op_send,       &op_send_blocked, &op_recv,    &op_recv_many,
+                        &op_recv_array, &op_peek,         &op_release, &op_recv_blocked,
+                        &op_shut,       &op_sweep,        NULL};
+
 /* A state says which kinds of channel it is tried on. */
 static const struct {
     const char *name;
@@ -28,6 +38,8 @@ static const struct {
     enum strait_full full;
     uint32_t lanes, shards;
     enum strait_spread spread;
+    bool at_home;
+    const struct operation *const *only; /* NULL: all */
 } kinds[] = {
     {"1-1", ONE, ONE, STRAIT_FULL_WAIT, 0},
     {"n-1", MANY, ONE, STRAIT_FULL_WAIT, 0},
@@ -40,8 +52,43 @@ static const struct {
     /* processes are at home in different shards: an actor steals what the survivor sent */
     {"shards", MANY, MANY, STRAIT_FULL_WAIT, 0, 2},
     {"shards by key", MANY, MANY, STRAIT_FULL_WAIT, 0, 2, STRAIT_SPREAD_KEY},
+    {"shards in turn", MANY, MANY, STRAIT_FULL_WAIT, 0, 2, STRAIT_SPREAD_TURN, false, in_turn},
+    {"shards at home", MANY, MANY, STRAIT_FULL_WAIT, 0, 2, STRAIT_SPREAD_NODE, true, at_home},
 };
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
+enum { SHARDS = 8, BY_KEY, IN_TURN, AT_HOME };
+
+/* What the contract says of these kinds alone. */
+static const struct {
+    size_t kind;
+    const struct operation *op;
+    const char *row;
+} own_rows[] = {
+    {SHARDS, &op_send, "send to the own shard"},
+    {AT_HOME, &op_send, "send to the own shard"},
+    {BY_KEY, &op_send, "send by key"},
+    {IN_TURN, &op_send, "send in turn"},
+    {AT_HOME, &op_recv, "recv from the own shard"},
+    {SHARDS, &op_recv, "recv, stealing"},
+    {BY_KEY, &op_recv, "recv by key"},
+    {IN_TURN, &op_recv, "recv in turn"},
+    {SHARDS, &op_shut, "close all shards"},
+    {BY_KEY, &op_shut, "close all shards"},
+    {IN_TURN, &op_shut, "close all shards"},
+    {AT_HOME, &op_shut, "close all shards"},
+    {SHARDS, &op_sweep, "sweep, of shards"},
+    {BY_KEY, &op_sweep, "sweep, of shards"},
+    {IN_TURN, &op_sweep, "sweep, of shards"},
+    {AT_HOME, &op_sweep, "sweep, of shards"},
+};
+
+static const char *row_of(size_t kind, const struct operation *op)
+{
+    for (size_t i = 0; i < sizeof(own_rows) / sizeof(*own_rows); i++)
+        if (own_rows[i].kind == kind && own_rows[i].op == op)
+            return own_rows[i].row;
+    return op->row;
+}
 
 enum { DEPTH = 4 };
 
@@ -132,8 +179,15 @@ static const struct {
 static struct scene scenes[EXPLORE_SCENES];
 static struct play plays[EXPLORE_SCENES];
 static struct setting settings[EXPLORE_SCENES];
-static char names[EXPLORE_SCENES][80], pair_rows[EXPLORE_SCENES][48];
+static char names[EXPLORE_SCENES][80], row_names[EXPLORE_SCENES][64];
 static size_t scenes_n;
+
+static bool listed(const struct operation *const *list, const struct operation *op)
+{
+    while (*list && *list != op)
+        list++;
+    return *list != NULL;
+}
 
 /* Two actors cannot both be the sole one; drop-oldest never waits, so nobody sleeps there for room. */
 static bool possible(size_t kind, const struct state *s, const struct operation *a, const struct operation *b)
@@ -142,6 +196,8 @@ static bool possible(size_t kind, const struct state *s, const struct operation 
     bool drops = kinds[kind].full == STRAIT_FULL_DROP_OLDEST;
     if (((both & ROLE_SENDER) && kinds[kind].senders == ONE) ||
         ((both & ROLE_RECEIVER) && kinds[kind].receivers == ONE))
+        return false;
+    if (kinds[kind].only && !(listed(kinds[kind].only, a) && (!b || listed(kinds[kind].only, b))))
         return false;
     if ((a->unborn || a->deserted) && kind > 0) /* the channel is not what it is about */
         return false;
@@ -173,6 +229,7 @@ static void add_scene(size_t kind, const struct state *s, const struct operation
                                    .lanes = kinds[kind].lanes,
                                    .shards = kinds[kind].shards,
                                    .spread = kinds[kind].spread,
+                                   .at_home = kinds[kind].at_home,
                                    .max_attempts = a->max_attempts,
                                    .replies = is_call(a) ? 2 : 0,
                                    .depth = DEPTH,
@@ -182,8 +239,8 @@ static void add_scene(size_t kind, const struct state *s, const struct operation
                                    .sleeper = s->sleeper};
     plays[i] = (struct play){&settings[i], {a, b}};
     snprintf(names[i], sizeof(names[i]), "%s, %s%s", kinds[kind].name, s->name, fresh ? ", newcomer looks" : "");
-    snprintf(pair_rows[i], sizeof(pair_rows[i]), "%s%s%s", a->row, b ? " / " : "", b ? b->row : "");
-    scenes[i] = (struct scene){.row = b ? pair_rows[i] : a->row,
+    snprintf(row_names[i], sizeof(row_names[i]), "%s%s%s", row_of(kind, a), b ? " / " : "", b ? row_of(kind, b) : "");
+    scenes[i] = (struct scene){.row = row_names[i],
                                .state = names[i],
                                .arg = &plays[i],
                                .prepare = play_prepare,

@@ -95,7 +95,8 @@ void history_judge(struct history *h, struct history_verdict *v)
 {
     memset(v, 0, sizeof(*v));
     v->received = h->sights_n;
-    judge_order(h, v);
+    if (!h->unordered)
+        judge_order(h, v);
     qsort(h->sights, h->sights_n, sizeof(*h->sights), by_value);
     judge_sights(h, v);
     judge_sent(h, v);

@@ -43,6 +43,7 @@ struct history {
     size_t sights_n;
     uint64_t slack; /* sent values that may be missing: their receivers were killed between recv and writing it down */
     bool drops;     /* a lossy channel: anything may be missing */
+    bool unordered; /* a producer's values lie in several shards: they come in any order */
 };
 
 struct history_verdict {

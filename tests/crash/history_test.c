@@ -7,12 +7,13 @@
 
 enum { N = 6 };
 
-static int expect(const char *what, struct history_sight *sights, size_t n, uint64_t slack, const char *verdict)
+static int expect(const char *what, struct history_sight *sights, size_t n, uint64_t slack, bool unordered,
+                  const char *verdict)
 {
     static const uint8_t sent[N] = {HISTORY_SENT, HISTORY_SENT,    HISTORY_CUT,
                                     HISTORY_SENT, HISTORY_REFUSED, HISTORY_SENT};
     struct history_producer p = {sent, N};
-    struct history h = {&p, 1, sights, n, slack, false};
+    struct history h = {&p, 1, sights, n, slack, false, unordered};
     struct history_verdict v;
     history_judge(&h, &v);
     const char *is = v.lost ? "lost" : v.duplicated ? "duplicated" : v.torn ? "torn" : v.disordered ? "order" : "good";
@@ -24,9 +25,10 @@ static int expect(const char *what, struct history_sight *sights, size_t n, uint
     {                                                                                                                  \
         HISTORY_VALUE(0, i), attempts, released, 0, 1                                                                  \
     }
-#define EXPECT(what, slack, verdict, ...)                                                                              \
+#define EXPECT_IN(what, slack, unordered, verdict, ...)                                                                \
     expect(what, (struct history_sight[]){__VA_ARGS__},                                                                \
-           sizeof((struct history_sight[]){__VA_ARGS__}) / sizeof(struct history_sight), slack, verdict)
+           sizeof((struct history_sight[]){__VA_ARGS__}) / sizeof(struct history_sight), slack, unordered, verdict)
+#define EXPECT(what, slack, verdict, ...) EXPECT_IN(what, slack, false, verdict, __VA_ARGS__)
 
 int main(void)
 {
@@ -47,5 +49,9 @@ int main(void)
     bad +=
         EXPECT("never sent", 0, "torn", SIGHT(0, 0, 1), SIGHT(1, 0, 1), SIGHT(3, 0, 1), SIGHT(5, 0, 1), SIGHT(9, 0, 1));
     bad += EXPECT("two changed places", 0, "order", SIGHT(1, 0, 1), SIGHT(0, 0, 1), SIGHT(3, 0, 1), SIGHT(5, 0, 1));
+    bad += EXPECT_IN("two changed shards", 0, true, "good", SIGHT(1, 0, 1), SIGHT(0, 0, 1), SIGHT(3, 0, 1),
+                     SIGHT(5, 0, 1));
+    bad += EXPECT_IN("again from another shard", 0, true, "duplicated", SIGHT(1, 0, 1), SIGHT(0, 0, 1), SIGHT(3, 0, 1),
+                     SIGHT(5, 0, 1), SIGHT(1, 0, 1));
     return bad != 0;
 }

@@ -28,6 +28,7 @@ struct ledger {
     uint32_t entries_n, seen_n;
     uint32_t slack;     /* so many entries may be missing: a receiver was killed with them */
     uint32_t slack_any; /* whichever they are; else the oldest ones */
+    uint32_t unordered; /* 1: a sender's messages lie in several rings, and come in any order */
     uint32_t drops;     /* 1: the channel drops the oldest message when it is full */
     uint32_t own;       /* the survivor's next own number */
     uint32_t closed;    /* 1: the channel may be closed; 2: it must be */

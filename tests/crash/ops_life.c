@@ -41,17 +41,20 @@ static void judge_good(struct stage *st, int who, struct ledger *l)
 
 const struct operation op_attach = {.row = "attach", .bare = true, .act = act_attach, .judge = judge_good};
 
-/* The dead one held whatever one process can hold. */
+/* The dead one held whatever one process can hold; it says which message. */
 static bool hold_all(struct stage *st)
 {
-    (void)st;
-    return strait_claim(me.tx, &me.claim, STRAIT_NOW) == 0 && strait_peek(me.rx, &me.msg, STRAIT_NOW) == 0;
+    if (strait_claim(me.tx, &me.claim, STRAIT_NOW) < 0 || strait_peek(me.rx, &me.msg, STRAIT_NOW) < 0)
+        return false;
+    st->actor[0].facts[1] = ledger_read(me.msg.data, me.msg.bytes);
+    return true;
 }
 
 static bool enter_dead(struct stage *st, const struct setting *s, int who)
 {
-    st->actor[who].facts[0] = ledger_of(st)->entries[0].value;
-    return play_dead(st, s, ROLE_SENDER | ROLE_RECEIVER, hold_all);
+    bool died = play_dead(st, s, ROLE_SENDER | ROLE_RECEIVER, hold_all);
+    st->actor[who].facts[0] = st->actor[0].facts[1];
+    return died;
 }
 
 /* The message that the dead one had peeked comes again, with the mark. Twice: a sole receiver's death is noticed by
