@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "cpus.h"
 #include "error.h"
 #include "process.h"
 
@@ -43,7 +44,8 @@ struct strait_supervisor {
     struct strait_supervisor_options options;
     struct child **children; /* each on its own: their ops must not move */
     uint32_t workers, room;
-    cpu_set_t cpus;
+    struct strait_topology topology;
+    cpu_set_t cpus; /* of the list */
     bool stopping;
 };
 
@@ -60,43 +62,32 @@ static void tell(const struct child *c, enum strait_worker_event event, pid_t pi
 
 /* ---- CPUs ---- */
 
-/* "0-3,6" into a set: 0 or -EINVAL. */
-static int parse_cpus(const char *list, cpu_set_t *set)
+static int choose_cpus(struct strait_supervisor *s)
 {
-    CPU_ZERO(set);
-    while (*list) {
-        char *end;
-        unsigned long first = strtoul(list, &end, 10), last = first;
+    const char *list = s->options.cpu_list;
 
-        if (end == list)
-            return -EINVAL;
-        if (*end == '-') {
-            list = end + 1;
-            last = strtoul(list, &end, 10);
-            if (end == list)
-                return -EINVAL;
-        }
-        if (first > last || last >= CPU_SETSIZE || (*end && *end != ','))
-            return -EINVAL;
-        for (; first <= last; first++)
-            CPU_SET(first, set);
-        list = *end ? end + 1 : end;
-    }
-    return CPU_COUNT(set) ? 0 : -EINVAL;
+    strait_process_lock();
+    strait_topology_read(&s->topology);
+    strait_process_unlock();
+    if (list == NULL)
+        return 0;
+    if (strait_cpus_parse(list, &s->cpus) < 0)
+        return strait_fail(-EINVAL, "'%s' is no list of CPUs: write it like 0-3,6", list);
+    if (strait_cpus_usable(&s->topology, &s->cpus) == 0)
+        return strait_fail(-EINVAL, "this process may run on none of the CPUs %s: taskset -cp %d shows its own", list,
+                           (int)getpid());
+    return 0;
 }
 
-static void pin(const struct strait_supervisor *s, uint32_t index)
+static void pin(const struct strait_supervisor *s, uint32_t worker)
 {
-    int nth = s->options.cpu_list ? (int)(index % (uint32_t)CPU_COUNT(&s->cpus)) : -1;
-    cpu_set_t one;
+    cpu_set_t mine;
 
-    for (size_t cpu = 0; cpu < CPU_SETSIZE && nth >= 0; cpu++) {
-        if (!CPU_ISSET(cpu, &s->cpus) || nth-- > 0)
-            continue;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        sched_setaffinity(0, sizeof one, &one); /* a CPU that went away: better unpinned than not at all */
-    }
+    if (s->options.cpu_list)
+        strait_cpus_one(&s->topology, &s->cpus, worker, &mine);
+    else if (s->options.no_pin || !strait_cpus_node(&s->topology, worker, &mine))
+        return;
+    sched_setaffinity(0, sizeof mine, &mine); /* CPUs that went away: better unpinned than not at all */
 }
 
 /* ---- start ---- */
@@ -333,9 +324,7 @@ static int set_defaults(struct strait_supervisor *s)
     o->check_ns = o->check_ns ? o->check_ns : DEFAULT_CHECK_NS;
     if (o->run == NULL || o->workers > WORKERS_MOST)
         return strait_fail(-EINVAL, "a supervisor needs something to run, and at most %d workers", WORKERS_MOST);
-    if (o->cpu_list && parse_cpus(o->cpu_list, &s->cpus) < 0)
-        return strait_fail(-EINVAL, "'%s' is no list of CPUs: write it like 0-3,6", o->cpu_list);
-    return 0;
+    return choose_cpus(s);
 }
 
 int strait_supervisor_start(struct strait_loop *loop, const struct strait_supervisor_options *options,

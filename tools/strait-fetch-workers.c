@@ -66,6 +66,7 @@ int workers_start(struct run *run)
                                                 .report = told,
                                                 .context = run,
                                                 .workers = run->options->workers,
+                                                .cpu_list = run->options->cpu_list,
                                                 .segment = run->segment,
                                                 .pool = "fetch",
                                                 .hang_ns = HANG_NS};

@@ -36,6 +36,7 @@ static const char help_text[] =
     "  --max-bytes N                  --max-redirects N (10)                    -r FROM-[TO]  a range\n"
     "  -H 'Name: value'  -u USER:PASSWORD  (go to the first origin only)       --cacert FILE\n"
     "  --checksum KIND:HEX            --headers  the answers' header fields     --json\n"
+    "  --cpu-list 0-3,8               each worker on one of them, NUMA nodes in turn; without: on one node each\n"
     "  --segment NAME                 of the shared memory; with -w 0 whoever serves the pool 'fetch' there fetches\n"
     "\n"
     "Proxies: http_proxy, https_proxy, no_proxy. Schemes: http (1.1), https, file. Each URL that fails is named on "
@@ -156,6 +157,7 @@ enum {
     RETRY,
     CACERT,
     CHECKSUM,
+    CPU_LIST,
     SEGMENT,
     HEADERS,
     JSON,
@@ -171,6 +173,7 @@ static const struct option long_options[] = {{"timeout", required_argument, NULL
                                              {"retry", required_argument, NULL, RETRY},
                                              {"cacert", required_argument, NULL, CACERT},
                                              {"checksum", required_argument, NULL, CHECKSUM},
+                                             {"cpu-list", required_argument, NULL, CPU_LIST},
                                              {"segment", required_argument, NULL, SEGMENT},
                                              {"headers", no_argument, NULL, HEADERS},
                                              {"json", no_argument, NULL, JSON},
@@ -239,6 +242,9 @@ static bool take_text(struct command *c, int letter, const char *value)
     case CACERT:
         c->o.ca_file = c->ca_file;
         return absolute(value, c->ca_file) && access(c->ca_file, R_OK) == 0;
+    case CPU_LIST:
+        c->o.cpu_list = value;
+        return *value != 0;
     case SEGMENT:
         c->o.segment = value;
         return *value && strlen(value) < STRAIT_NAME_BYTES && !strchr(value, '/');
@@ -303,7 +309,8 @@ static int take_option(struct command *c, int letter, const char *value)
         return list_read(c->run, value) ? 3 : 0;
     if (take_switch(&c->o, letter))
         return 0;
-    good = (letter < TIMEOUT && strchr("oOrHu", letter)) || letter == CACERT || letter == CHECKSUM || letter == SEGMENT
+    good = (letter < TIMEOUT && strchr("oOrHu", letter)) || letter == CACERT || letter == CHECKSUM ||
+                   letter == SEGMENT || letter == CPU_LIST
                ? take_text(c, letter, value)
                : take_number(c, letter, value);
     if (!good)

@@ -20,7 +20,7 @@ struct options {
     const char *directory;       /* for bodies under names of their own, absolute; NULL: none */
     const char *file;            /* for the body of the only URL, "-" = stdout; NULL: none */
     const char *checksum;        /* of the only URL */
-    const char *ca_file;
+    const char *ca_file, *cpu_list;
     const char *segment;       /* its name; NULL: one of our own */
     bool resume, newer, heads; /* -C, -N, --headers */
     bool json, quiet, demo;

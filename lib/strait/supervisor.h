@@ -37,9 +37,11 @@ struct strait_supervisor_options {
     int (*run)(uint32_t worker, void *context);
     void (*report)(const struct strait_worker_report *report, void *context); /**< may be NULL */
     void *context;
-    uint32_t workers;          /**< default: one for each CPU that we may run on */
-    const char *cpu_list;      /**< "0-3,6": pin worker i to the i-th of them, round and round; NULL: not pinned */
-    uint32_t restarts;         /**< quick deaths in a row before a worker is given up; default 8 */
+    uint32_t workers; /**< default: one for each CPU that we may run on */
+    const char
+        *cpu_list;     /**< "0-3,6": pin each worker to one of them, NUMA nodes in turn, round and round. NULL: worker i
+                                    runs on the CPUs of one node, nodes in turn; where there is one node only, anywhere */
+    uint32_t restarts; /**< quick deaths in a row before a worker is given up; default 8 */
     uint64_t restart_first_ns; /**< pause before the second restart, doubled with each quick death; default 10 ms */
     uint64_t restart_most_ns;  /**< longest pause; default 1 s */
     uint64_t restart_quick_ns; /**< a death within this time of its start is quick; default 1 s */
@@ -49,10 +51,11 @@ struct strait_supervisor_options {
     const char *pool;  /**< with segment: the pool whose tasks the workers hold; NULL = hangs are not looked for */
     uint64_t hang_ns;  /**< grace beyond a task's deadline; default 1 s */
     uint64_t check_ns; /**< how often memory and hangs are looked at; default 250 ms */
+    bool no_pin;       /**< without cpu_list: workers run anywhere, however many nodes there are */
 };
 
 /**
- * Start the workers. Thread: the loop's. 0, -EINVAL options (a CPU list that cannot be), -ENOMEM, or what fork(2) and the
+ * Start the workers. Thread: the loop's. 0, -EINVAL options (a CPU list that cannot be, or names no CPU of ours), -ENOMEM, or what fork(2) and the
  * loop say. Children are killed when the thread that started them ends (PR_SET_PDEATHSIG).
  */
 STRAIT_API int strait_supervisor_start(struct strait_loop *loop, const struct strait_supervisor_options *options,

@@ -311,6 +311,37 @@ class Sums(WebCase):
             self.assertIn(good.encode(), run.stderr) # what it is instead
 
 
+class Workers(WebCase):
+    @staticmethod
+    def allowed_of_workers():
+        """Cpus_allowed_list of the workers of our strait-fetch, by process id."""
+        status = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/status" % pid, encoding="utf-8") as file:
+                    status[int(pid)] = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            except OSError:
+                continue  # it has gone
+        ours = {pid for pid, s in status.items() if int(s["PPid"]) == os.getpid() and s["Name"] == "strait-fetch"}
+        return {pid: s["Cpus_allowed_list"] for pid, s in status.items() if int(s["PPid"]) in ours}
+
+    def test_cpu_list(self):
+        cpu, seen = max(os.sched_getaffinity(0)), []
+
+        def look(h):
+            seen.append(self.allowed_of_workers())
+            h.answer(200, b"looked")
+
+        with Web({"/look": look}) as web:
+            self.assertEqual(self.kinds([web.url("/look")], "-w", "2", "--cpu-list", "%d" % cpu), ["ok"])
+        self.assertEqual(set(seen[0].values()), {str(cpu)})
+        self.assertEqual(len(seen[0]), 2)
+        for wrong, says in (("x", b"is no list of CPUs"), ("1000", b"none of the CPUs 1000")):
+            said = self.run_tool("-w", "1", "--cpu-list", wrong, "file:///etc/hostname", "-o", "never")
+            self.assertEqual(said.returncode, 3)
+            self.assertIn(says, said.stderr)
+
+
 class Pipes(WebCase):
     def test_urls_are_fetched_as_they_come(self):
         with Web({"/x": lambda h: h.answer(200, b"x")}) as web:

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -356,6 +357,56 @@ static void a_node_without_receivers_is_served(void)
     go_anywhere();
 }
 
+/* ---- workers ---- */
+
+#define WORKERS 4
+
+static cpu_set_t *ran_on; /* of each worker; shared with them */
+
+static int say_where(uint32_t worker, void *context)
+{
+    (void)context;
+    return sched_getaffinity(0, sizeof *ran_on, &ran_on[worker]) < 0;
+}
+
+static void start_workers(const char *list, bool no_pin)
+{
+    struct strait_supervisor_options o = {.run = say_where, .workers = WORKERS, .cpu_list = list, .no_pin = no_pin};
+    struct strait_supervisor *supervisor;
+    struct strait_loop *loop;
+
+    memset(ran_on, 0, WORKERS * sizeof *ran_on);
+    CHECK(strait_loop_create(&loop, 64) == 0);
+    CHECK(strait_supervisor_start(loop, &o, &supervisor) == 0);
+    CHECK(strait_supervisor_stop(supervisor, strait_after_ns(UINT64_C(10000000000))) == 0);
+    strait_loop_destroy(loop);
+}
+
+static void workers_spread_over_the_nodes(void)
+{
+    char list[32];
+    cpu_set_t all;
+
+    CPU_ZERO(&all);
+    for (uint32_t i = 0; i < machine.n; i++)
+        CPU_OR(&all, &all, &machine.node[i].cpus);
+    start_workers(NULL, false);
+    for (uint32_t i = 0; i < WORKERS; i++)
+        CHECK(CPU_EQUAL(&ran_on[i], &machine.node[i % machine.n].cpus), "worker %u", i);
+    start_workers(NULL, true);
+    for (uint32_t i = 0; i < WORKERS; i++)
+        CHECK(CPU_EQUAL(&ran_on[i], &all), "worker %u", i);
+    snprintf(list, sizeof list, "0-%d", CPU_COUNT(&all) - 1);
+    start_workers(list, false);
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        cpu_set_t here;
+        CPU_AND(&here, &ran_on[i], &machine.node[i % machine.n].cpus);
+        CHECK(CPU_COUNT(&ran_on[i]) == 1 && CPU_COUNT(&here) == 1, "worker %u of list %s", i, list);
+        for (uint32_t k = 0; k < i; k++)
+            CHECK(!CPU_EQUAL(&ran_on[i], &ran_on[k]), "workers %u and %u are on one CPU", k, i);
+    }
+}
+
 /* ---- what we may not use ---- */
 
 static void cpus_that_we_may_not_use_are_nobodys(void)
@@ -432,6 +483,9 @@ int main(void)
     if (strait_attach("numa-place", &(struct strait_segment_options){.bytes = 8 << 20, .directory_max = 64}, &segment) <
         0)
         return fprintf(stderr, "attach: %s\n", strait_error()), 1;
+    ran_on = mmap(NULL, WORKERS * sizeof *ran_on, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (ran_on == MAP_FAILED)
+        return perror("mmap"), 1;
     objects_lie_on_their_node();
     interleaved_pages_lie_everywhere();
     each_shard_lies_on_its_node();
@@ -441,6 +495,7 @@ int main(void)
     senders_follow_their_node();
     receivers_begin_at_home();
     a_node_without_receivers_is_served();
+    workers_spread_over_the_nodes();
     cpus_that_we_may_not_use_are_nobodys();
     a_cpuset_is_respected();
     strait_detach(segment);
