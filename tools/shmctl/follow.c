@@ -191,8 +191,10 @@ void ctl_pace_message(struct ctl_pace *p)
     p->due_ns += burst_ns;
     if (p->due_ns + burst_ns < now) /* no credit for old pauses */
         p->due_ns = now + burst_ns;
-    if (p->due_ns > now)
-        ctl_sleep((double)(p->due_ns - now) / 1e9);
+    if (p->due_ns <= now)
+        return;
+    fflush(stdout);
+    ctl_sleep((double)(p->due_ns - now) / 1e9);
 }
 
 void ctl_pace_idle(struct ctl_pace *p)

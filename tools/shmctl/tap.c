@@ -34,6 +34,7 @@ static int follow(const struct ctl *ctl, struct taker *t, uint64_t rate)
         return r;
     r = ctl_follow_begin(&f, &s, ctl->word[1], ctl_given(ctl, "oldest") != NULL);
     ctl_catch_signals();
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* written when it pauses, not line by line */
     while (r == CTL_GOOD && !ctl_stop && f.seen < most && strait_now_ns() < end && !ferror(stdout)) {
         bool found = ctl_follow_next(&f, &m);
         if (f.missed != missed)
