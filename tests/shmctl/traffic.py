@@ -119,6 +119,59 @@ class Top(Traffic):
         self.assertEqual(done.stdout.count("no channels"), 2)
         self.assertEqual(run("top", "--sort", "colour").returncode, 64)
 
+    def lines(self, *words):
+        """top --json, a line a look: a function that gives the channels' segments of the next one."""
+        top = self.start("tools/shmctl", "top", "--json", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        text = ""
+        decoder = json.JSONDecoder()
+
+        def look():
+            nonlocal text
+            while True:
+                try:
+                    document, end = decoder.raw_decode(text)
+                except ValueError:
+                    line = top.stdout.readline()
+                    self.assertTrue(line, "top has ended")
+                    text = (text + line).lstrip()
+                    continue
+                text = text[end:].lstrip()
+                return [channel["segment"] for channel in document["channels"]]
+        return top, look
+
+    def test_what_comes_goes_is_replaced_or_cut_short_meanwhile(self):
+        self.hand("send", "one", "jobs", "1")
+        top, look = self.lines("--interval", "0.01")
+        self.assertEqual(look(), ["one"])
+        self.hand("send", "two", "jobs", "1")
+        until(lambda: look() == ["one", "two"], "the new one")
+        inode = os.stat(self.path("strait.one")).st_ino
+        os.unlink(self.path("strait.one"))
+        until(lambda: look() == ["two"], "the end of the removed one")
+        maps = f"/proc/{top.pid}/map_files"
+        inodes = [os.stat(os.path.join(maps, name)).st_ino for name in os.listdir(maps)]
+        self.assertNotIn(inode, inodes, "it keeps the memory of a removed segment")
+        self.hand("send", "one", "other", "1")
+        until(lambda: look() == ["one", "two"], "the one of the same name")
+        os.truncate(self.path("strait.two"), 8192)
+        until(lambda: look() == ["one"], "the end of the short one")
+        self.assertIsNone(top.poll())
+
+    @unittest.skipUnless(shutil.which("strace"), "there is no strace")
+    def test_a_look_opens_nothing(self):
+        self.hand("send", "seg", "jobs", "1")
+        trace = self.path("trace")
+        for words in (("seg",), ()):
+            done = subprocess.run(["strace", "-o", trace, "-e", "trace=openat,mmap,munmap,pread64,newfstatat", SHMCTL, "top", *words,
+                                   "--interval", "0.01", "--times", "40"], capture_output=True, timeout=20)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(trace) as file:
+                calls = file.read().splitlines()
+            last = max(i for i, line in enumerate(calls) if "O_RDONLY" in line)  # the segment, or the folder's list
+            self.assertEqual({line.split("(")[0] for line in calls[last + 1:] if "=" in line} - {"newfstatat", "munmap", "mmap"}, set())
+            self.assertGreater(sum("strait.seg" in line and "newfstatat" in line for line in calls), 39)
+            self.assertLess(len(calls), 200)
+
     @unittest.skipUnless(shutil.which("tmux"), "there is no tmux")
     def test_top_on_a_terminal(self):
         self.hand("send", "seg", "jobs", "64")

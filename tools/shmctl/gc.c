@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* shmctl gc: files that nobody is attached to go, what the dead left in the others is swept. */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -96,8 +95,9 @@ static void mend_it(struct output *out, const char *path, unsigned alive, unsign
     }
 }
 
-static void look(struct output *out, const char *path)
+static void look(void *arg, const char *path)
 {
+    struct output *out = arg;
     struct ctl_segment s = {.snapshot = NULL};
     struct strait_misfit misfit;
     unsigned alive, dead;
@@ -128,17 +128,9 @@ static void look(struct output *out, const char *path)
     }
 }
 
-static int ours(const struct dirent *e)
-{
-    return strncmp(e->d_name, STRAIT_FILE_PREFIX, sizeof STRAIT_FILE_PREFIX - 1) == 0 &&
-           e->d_name[sizeof STRAIT_FILE_PREFIX - 1] != 0;
-}
-
 static int look_at_all(const struct ctl *ctl, struct output *out)
 {
-    struct dirent **files;
     char path[PATH_MAX];
-    int n;
 
     for (unsigned i = 0; i < ctl->words; i++)
         if (ctl_path(ctl, ctl->word[i], path) == CTL_GOOD)
@@ -147,18 +139,7 @@ static int look_at_all(const struct ctl *ctl, struct output *out)
             return CTL_USAGE;
     if (ctl->words)
         return out->worst;
-    n = scandir(ctl->directory, &files, ours, alphasort);
-    if (n < 0) {
-        ctl_say("%s: %s", ctl->directory, strerror(errno));
-        return CTL_FINDING;
-    }
-    for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s/%s", ctl->directory, files[i]->d_name);
-        look(out, path);
-        free(files[i]);
-    }
-    free(files);
-    return out->worst;
+    return ctl_worse(ctl_each_path(ctl, look, out), out->worst);
 }
 
 static int run(const struct ctl *ctl)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* shmctl ls: every segment in the directory, those that cannot be read with the reason. */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -21,16 +20,14 @@ struct line {
     uint64_t bytes, created_ns, id;
 };
 
-static void look(const struct ctl *ctl, const char *file, struct line *line)
+static void look_at(const char *path, struct line *line)
 {
     struct strait_misfit misfit = {NULL, 0, 0};
-    char path[PATH_MAX];
     struct stat st;
     struct strait_object object;
     int r;
 
-    *line = (struct line){.file = file + sizeof STRAIT_FILE_PREFIX - 1};
-    snprintf(path, sizeof path, "%s/%s", ctl->directory, file);
+    *line = (struct line){.file = strrchr(path, '/') + sizeof STRAIT_FILE_PREFIX};
     line->bytes = lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
     r = strait_segment_open(&line->segment.map, path, false, false, &misfit);
     if (r < 0) {
@@ -86,47 +83,46 @@ static void print_row(struct table *t, const struct line *line)
         table_cell(t, line->alive ? TABLE_GREEN : TABLE_DIM, line->alive ? "in use" : "nobody attached");
 }
 
-static int ours(const struct dirent *e)
+struct output {
+    struct table table;
+    struct json *json; /* or NULL */
+    unsigned n;
+};
+
+static void look(void *arg, const char *path)
 {
-    return strncmp(e->d_name, STRAIT_FILE_PREFIX, sizeof STRAIT_FILE_PREFIX - 1) == 0 &&
-           e->d_name[sizeof STRAIT_FILE_PREFIX - 1] != 0;
+    struct output *out = arg;
+    struct line line;
+
+    look_at(path, &line);
+    if (out->json)
+        print_json(out->json, &line);
+    else
+        print_row(&out->table, &line);
+    out->n++;
 }
 
 static int run(const struct ctl *ctl)
 {
-    struct dirent **files;
-    struct table table;
     struct json j;
-    struct line line;
-    int n = scandir(ctl->directory, &files, ours, alphasort);
+    struct output out = {.json = ctl->json ? &j : NULL};
+    int r;
 
-    if (n < 0) {
-        ctl_say("%s: %s", ctl->directory, strerror(errno));
-        return CTL_FINDING;
-    }
     if (ctl->json) {
         ctl_json_begin(&j, "ls");
         json_string(&j, "directory", ctl->directory);
         json_array(&j, "segments");
     }
-    table_begin(&table, "NAME >SIZE >OBJECTS >ALIVE >DEAD >AGE STATE");
-    for (int i = 0; i < n; i++) {
-        look(ctl, files[i]->d_name, &line);
-        if (ctl->json)
-            print_json(&j, &line);
-        else
-            print_row(&table, &line);
-        free(files[i]);
-    }
-    free(files);
-    table_end(&table, stdout, 0, ctl->colours);
+    table_begin(&out.table, "NAME >SIZE >OBJECTS >ALIVE >DEAD >AGE STATE");
+    r = ctl_each_path(ctl, look, &out);
+    table_end(&out.table, stdout, 0, ctl->colours);
     if (ctl->json) {
         json_close(&j);
         json_close(&j);
-    } else if (n == 0) {
+    } else if (out.n == 0 && r == CTL_GOOD) {
         printf("no segments in %s\n", ctl->directory);
     }
-    return CTL_GOOD;
+    return r;
 }
 
 const struct ctl_command ctl_ls = {

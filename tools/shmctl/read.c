@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a segment that anybody may be changing, or a snapshot of one; its objects. */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -96,62 +95,6 @@ const char *ctl_segment_name(const struct ctl_segment *s)
     if (strncmp(file, STRAIT_FILE_PREFIX, sizeof STRAIT_FILE_PREFIX - 1) == 0)
         file += sizeof STRAIT_FILE_PREFIX - 1;
     return table_text(file, NAME_MAX);
-}
-
-/* ---- several ---- */
-
-static int ours(const struct dirent *e)
-{
-    return strncmp(e->d_name, STRAIT_FILE_PREFIX, sizeof STRAIT_FILE_PREFIX - 1) == 0 &&
-           e->d_name[sizeof STRAIT_FILE_PREFIX - 1] != 0;
-}
-
-static int worse(int a, int b)
-{
-    return a > b ? a : b;
-}
-
-static int each_named(const struct ctl *ctl, int (*look)(const struct ctl *, struct ctl_segment *, void *), void *arg)
-{
-    struct ctl_segment s;
-    int worst = CTL_GOOD;
-
-    for (unsigned i = 0; i < ctl->words; i++) {
-        int r = ctl_open(ctl, ctl->word[i], &s);
-        if (r == CTL_GOOD) {
-            r = look(ctl, &s, arg);
-            ctl_close(&s);
-        }
-        worst = worse(worst, r);
-    }
-    return worst;
-}
-
-int ctl_each(const struct ctl *ctl, int (*look)(const struct ctl *, struct ctl_segment *, void *), void *arg)
-{
-    struct strait_misfit misfit;
-    struct dirent **files;
-    struct ctl_segment s = {.snapshot = NULL};
-    char path[PATH_MAX];
-    int worst = CTL_GOOD, n;
-
-    if (ctl->words)
-        return each_named(ctl, look, arg);
-    n = scandir(ctl->directory, &files, ours, alphasort);
-    if (n < 0) {
-        ctl_say("%s: %s", ctl->directory, strerror(errno));
-        return CTL_FINDING;
-    }
-    for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s/%s", ctl->directory, files[i]->d_name);
-        free(files[i]);
-        if (strait_segment_open(&s.map, path, false, false, &misfit) < 0)
-            continue; /* ls tells about it */
-        worst = worse(worst, look(ctl, &s, arg));
-        ctl_close(&s);
-    }
-    free(files);
-    return worst;
 }
 
 /* ---- time, JSON ---- */

@@ -112,3 +112,18 @@ void ctl_samples_free(struct ctl_samples *all)
     free(all->sample);
     *all = (struct ctl_samples){.channel = all->channel};
 }
+
+const char *ctl_rate_text(double rate)
+{
+    static char texts[4][16];
+    static unsigned next;
+    char *text = texts[next++ % 4];
+
+    if (rate >= 1e6)
+        snprintf(text, sizeof texts[0], "%.1f M", rate / 1e6);
+    else if (rate >= 1e4)
+        snprintf(text, sizeof texts[0], "%.1f k", rate / 1e3);
+    else
+        snprintf(text, sizeof texts[0], "%.0f", rate);
+    return text;
+}

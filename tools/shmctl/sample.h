@@ -32,6 +32,9 @@ const struct ctl_sample *ctl_sample_find(const struct ctl_samples *samples, cons
 /** Messages a second from one to the next. */
 double ctl_sample_rate(const struct ctl_sample *before, const struct ctl_sample *now, bool received);
 
+/** "950", "12.3 k", "4.5 M"; the fourth after it takes its buffer. */
+const char *ctl_rate_text(double rate);
+
 void ctl_samples_free(struct ctl_samples *samples);
 
 #endif

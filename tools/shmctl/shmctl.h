@@ -104,10 +104,16 @@ int ctl_path(const struct ctl *ctl, const char *name, char *path);
 /** Why a file is not a segment that we can read, as a sentence into text[size]; what ctl_open would exit with. */
 int ctl_explain(int error, const struct strait_misfit *misfit, char *text, size_t size);
 
+typedef int ctl_look(const struct ctl *ctl, struct ctl_segment *segment, void *arg);
+
 /** Call for every segment of the directory that can be read; the worst exit code. Those of the command line, if there
  * are any. */
-int ctl_each(const struct ctl *ctl, int (*look)(const struct ctl *ctl, struct ctl_segment *segment, void *arg),
-             void *arg);
+int ctl_each(const struct ctl *ctl, ctl_look *look, void *arg);
+
+/** Call for every file of the directory that is called as a segment is, by name: CTL_GOOD, or it has said why not. */
+int ctl_each_path(const struct ctl *ctl, void (*act)(void *arg, const char *path), void *arg);
+
+int ctl_worse(int a, int b); /* of two exit codes */
 
 /** What it is called: the file's name without the prefix; buffer as table_text. */
 const char *ctl_segment_name(const struct ctl_segment *segment);

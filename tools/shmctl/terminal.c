@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ bool terminal_begin(void)
     if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
         return false;
     taken = true;
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* a page is one write(2), or what follows would see half of it */
     atexit(terminal_end);
     fputs("\033[?1049h\033[?25l\033[?7l", stdout); /* a line that is too long is cut, not wrapped */
     return true;
@@ -51,19 +53,53 @@ void terminal_size(unsigned *columns, unsigned *rows)
     }
 }
 
-void terminal_page(void)
+/* ---- the page ---- */
+
+#define LINES 512
+
+static struct {
+    unsigned columns, rows, lines;
+    char *line[LINES];
+} shown;
+
+/* After a change of size a terminal may show anything: begin anew. */
+static void look_at_size(void)
 {
-    fputs("\033[H", stdout);
+    unsigned columns, rows;
+
+    terminal_size(&columns, &rows);
+    if (columns == shown.columns && rows == shown.rows)
+        return;
+    for (unsigned i = 0; i < LINES; i++) {
+        free(shown.line[i]);
+        shown.line[i] = NULL;
+    }
+    shown.columns = columns;
+    shown.rows = rows;
+    shown.lines = 0;
+    fputs("\033[H\033[2J", stdout);
 }
 
-void terminal_line(void)
+void terminal_line(unsigned row, const char *text)
 {
-    fputs("\033[K\n", stdout);
+    if (row == 0)
+        look_at_size();
+    if (row >= shown.rows || row >= LINES || (shown.line[row] && strcmp(shown.line[row], text) == 0))
+        return;
+    printf("\033[%u;1H%s\033[K", row + 1, text);
+    free(shown.line[row]);
+    shown.line[row] = strdup(text); /* NULL = drawn again next time */
 }
 
-void terminal_rest(void)
+void terminal_rest(unsigned rows)
 {
-    fputs("\033[J", stdout);
+    if (rows < shown.lines)
+        printf("\033[%u;1H\033[J", rows + 1);
+    for (unsigned i = rows; i < shown.lines && i < LINES; i++) {
+        free(shown.line[i]);
+        shown.line[i] = NULL;
+    }
+    shown.lines = rows;
     fflush(stdout);
 }
 

@@ -12,10 +12,11 @@ void terminal_end(void);
 
 void terminal_size(unsigned *columns, unsigned *rows);
 
-/** Before a page, and behind each of its lines, and behind the page. */
-void terminal_page(void);
-void terminal_line(void);
-void terminal_rest(void);
+/** Line `row` of the page, from 0 in order, without its end: the terminal gets it if it has changed. */
+void terminal_line(unsigned row, const char *text);
+
+/** The page has so many lines, and is whole. */
+void terminal_rest(unsigned rows);
 
 /** A key, or 0: none came within so many seconds. */
 int terminal_key(double seconds);

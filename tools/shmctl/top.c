@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shmctl top, hz: what moves, live. */
+/* shmctl top: what moves, live. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "sample.h"
 #include "strait/layout.h"
 #include "terminal.h"
+#include "watch.h"
 
 #define BAR     10
 #define HISTORY 12 /* intervals of the sparkline */
@@ -22,7 +23,8 @@ struct row {
 
 struct top {
     const struct ctl *ctl;
-    struct row *rows;
+    struct ctl_watch watch;
+    struct row *rows, **sorted; /* as the segments have them, and as they are shown */
     unsigned n;
     const char *sort, *filter;
     double interval;
@@ -30,17 +32,20 @@ struct top {
 
 /* ---- rows ---- */
 
-static const struct row *row_like(const struct top *t, const struct ctl_sample *s)
+/* Mostly the one in the same place. */
+static const struct row *row_like(const struct top *t, const struct ctl_sample *s, unsigned place)
 {
-    for (unsigned i = 0; i < t->n; i++)
-        if (t->rows[i].now.id == s->id && strcmp(t->rows[i].now.segment, s->segment) == 0)
-            return &t->rows[i];
+    for (unsigned i = 0; i < t->n; i++) {
+        const struct row *row = &t->rows[(place + i) % t->n];
+        if (row->now.id == s->id && strcmp(row->now.segment, s->segment) == 0)
+            return row;
+    }
     return NULL;
 }
 
-static void continue_row(const struct top *t, const struct ctl_sample *s, struct row *row)
+static void continue_row(const struct top *t, const struct ctl_sample *s, struct row *row, unsigned place)
 {
-    const struct row *before = row_like(t, s);
+    const struct row *before = row_like(t, s, place);
 
     *row = (struct row){.now = *s};
     if (before == NULL)
@@ -60,7 +65,7 @@ static const char *sort_key;
 
 static int order(const void *a, const void *b)
 {
-    const struct row *x = a, *y = b;
+    const struct row *x = *(struct row *const *)a, *y = *(struct row *const *)b;
     double left = x->received, right = y->received;
 
     if (strcmp(sort_key, "depth") == 0) {
@@ -78,43 +83,38 @@ static int order(const void *a, const void *b)
                                                   : strcmp(x->now.channel, y->now.channel);
 }
 
-/* CTL_GOOD, or what ctl_each says. */
+static void sort(struct top *t)
+{
+    sort_key = t->sort;
+    for (unsigned i = 0; i < t->n; i++)
+        t->sorted[i] = &t->rows[i];
+    qsort(t->sorted, t->n, sizeof(struct row *), order);
+}
+
+/* CTL_GOOD, or what ctl_watch_each says. */
 static int look(struct top *t)
 {
     struct ctl_samples now = {.channel = NULL};
-    int r = ctl_each(t->ctl, ctl_sample, &now);
-    struct row *rows = calloc(now.n + 1, sizeof *rows);
+    int r = ctl_watch_each(&t->watch, ctl_sample, &now);
+    struct row *rows = calloc(now.n + 1, sizeof *rows), **sorted = calloc(now.n + 1, sizeof(struct row *));
     unsigned n = 0;
 
-    for (unsigned i = 0; rows && i < now.n; i++)
-        if (wanted(t, &now.sample[i]))
-            continue_row(t, &now.sample[i], &rows[n++]);
+    for (unsigned i = 0; rows && sorted && i < now.n; i++)
+        if (wanted(t, &now.sample[i])) {
+            continue_row(t, &now.sample[i], &rows[n], n);
+            n++;
+        }
     ctl_samples_free(&now);
     free(t->rows);
+    free(t->sorted);
     t->rows = rows;
+    t->sorted = sorted;
     t->n = n;
-    sort_key = t->sort;
-    if (rows)
-        qsort(rows, n, sizeof *rows, order);
+    sort(t);
     return r;
 }
 
 /* ---- print ---- */
-
-static const char *rate_text(double rate)
-{
-    static char texts[4][16];
-    static unsigned next;
-    char *text = texts[next++ % 4];
-
-    if (rate >= 1e6)
-        snprintf(text, sizeof texts[0], "%.1f M", rate / 1e6);
-    else if (rate >= 1e4)
-        snprintf(text, sizeof texts[0], "%.1f k", rate / 1e3);
-    else
-        snprintf(text, sizeof texts[0], "%.0f", rate);
-    return text;
-}
 
 /* On the live page in eighths of a character; elsewhere in what every font has. */
 static const char *bar(const struct ctl_sample *s, bool live)
@@ -160,8 +160,8 @@ static void print_row(struct table *t, const struct row *row, bool live)
 
     table_cell(t, TABLE_PLAIN, "%s", s->segment);
     table_cell(t, TABLE_BOLD, "%s", s->channel);
-    table_cell(t, TABLE_PLAIN, "%s", rate_text(row->sent));
-    table_cell(t, TABLE_PLAIN, "%s", rate_text(row->received));
+    table_cell(t, TABLE_PLAIN, "%s", ctl_rate_text(row->sent));
+    table_cell(t, TABLE_PLAIN, "%s", ctl_rate_text(row->received));
     table_cell(t, TABLE_DIM, "%s", sparkline(row));
     table_cell(t, bar_colour(s), "%s", bar(s, live));
     table_cell(t, TABLE_PLAIN, "%" PRIu64 "/%" PRIu64, s->used, s->capacity);
@@ -183,7 +183,7 @@ static void print_rows(const struct top *t, FILE *out, unsigned most, bool live)
     table_begin(&table,
                 "SEGMENT CHANNEL >SENT/S >RECV/S LATELY DEPTH >SLOTS >TX-ASLEEP >RX-ASLEEP >DROPS >REDELIV STATUS");
     for (unsigned i = 0; i < t->n && i < most; i++)
-        print_row(&table, &t->rows[i], live);
+        print_row(&table, t->sorted[i], live);
     if (t->n == 0)
         fputs("no channels\n", out);
     table_end(&table, out, 0, t->ctl->colours);
@@ -196,12 +196,13 @@ static void print_json(const struct top *t)
     ctl_json_begin(&j, "top");
     json_array(&j, "channels");
     for (unsigned i = 0; i < t->n; i++) {
-        const struct ctl_sample *s = &t->rows[i].now;
+        const struct row *row = t->sorted[i];
+        const struct ctl_sample *s = &row->now;
         json_object(&j, NULL);
         json_string(&j, "segment", s->segment);
         json_string(&j, "channel", s->channel);
-        json_double(&j, "sent_per_second", t->rows[i].sent);
-        json_double(&j, "received_per_second", t->rows[i].received);
+        json_double(&j, "sent_per_second", row->sent);
+        json_double(&j, "received_per_second", row->received);
         json_u64(&j, "used", s->used);
         json_u64(&j, "capacity", s->capacity);
         json_u64(&j, "senders", s->senders);
@@ -228,10 +229,10 @@ static double sum(const struct top *t, bool received)
     return all;
 }
 
-/* The table ends its lines by itself; each is to be cleared to its end. So draw into memory first. */
+/* Drawn into memory first: the terminal gets the lines that have changed. */
 static void draw(const struct top *t)
 {
-    unsigned columns, rows;
+    unsigned columns, rows, n = 0;
     char *page = NULL;
     size_t size;
     FILE *out = open_memstream(&page, &size);
@@ -239,19 +240,16 @@ static void draw(const struct top *t)
     if (out == NULL)
         return;
     terminal_size(&columns, &rows);
+    fprintf(out, "shmctl top: %u channels, each %.3g s, by %s%s%s   %s/s sent, %s/s received   (s: sort, q: quit)\n\n",
+            t->n, t->interval, t->sort, t->filter ? ", only " : "", t->filter ? t->filter : "",
+            ctl_rate_text(sum(t, false)), ctl_rate_text(sum(t, true)));
     print_rows(t, out, rows > 4 ? rows - 4 : 1, true);
     fclose(out);
-    terminal_page();
-    printf("shmctl top: %u channels, each %.3g s, by %s%s%s   %s/s sent, %s/s received   (s: sort, q: quit)", t->n,
-           t->interval, t->sort, t->filter ? ", only " : "", t->filter ? t->filter : "", rate_text(sum(t, false)),
-           rate_text(sum(t, true)));
-    terminal_line();
-    terminal_line();
-    for (char *line = strtok(page, "\n"); line; line = strtok(NULL, "\n")) {
-        fputs(line, stdout);
-        terminal_line();
+    for (char *line = page, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = 0;
+        terminal_line(n++, line);
     }
-    terminal_rest();
+    terminal_rest(n);
     free(page);
 }
 
@@ -280,6 +278,7 @@ static int live(struct top *t)
             if (key != 's')
                 continue;
             t->sort = next_sort(t->sort);
+            sort(t);
             draw(t);
         }
     }
@@ -308,6 +307,7 @@ static int plain(struct top *t, uint64_t times)
 static int run_top(const struct ctl *ctl)
 {
     struct top t = {.ctl = ctl,
+                    .watch = {.ctl = ctl},
                     .sort = ctl_given(ctl, "sort") ? ctl_given(ctl, "sort") : "rate",
                     .filter = ctl_given(ctl, "filter"),
                     .interval = ctl_seconds(ctl, "interval", 1)};
@@ -321,7 +321,9 @@ static int run_top(const struct ctl *ctl)
         r = live(&t);
     else
         r = plain(&t, times ? times : UINT64_MAX);
+    ctl_watch_end(&t.watch);
     free(t.rows);
+    free(t.sorted);
     return r;
 }
 
@@ -343,70 +345,5 @@ const struct ctl_command ctl_top = {
                                            {"times", 'n', "N", "so many tables, then end"},
                                            {"sort", 's', "KEY", "rate (default), depth, drops, name"},
                                            {"filter", 'f', "TEXT", "only channels and segments whose name has TEXT"},
-                                           {NULL}},
-};
-
-/* ---- hz ---- */
-
-static void print_hz(const struct ctl *ctl, double rate, double least, double most)
-{
-    if (ctl->json) {
-        ctl_json_line(ctl);
-        printf("\"per_second\": %.3f, \"least\": %.3f, \"most\": %.3f}\n", rate, least, most);
-    } else {
-        printf("%s/s (least %s, most %s)\n", rate_text(rate), rate_text(least), rate_text(most));
-    }
-    fflush(stdout);
-}
-
-static int run_hz(const struct ctl *ctl)
-{
-    double interval = ctl_seconds(ctl, "interval", 1), least = 1e300, most = 0;
-    uint64_t times = ctl_number(ctl, "times", UINT64_MAX, 1, UINT64_MAX);
-    struct ctl_samples before = {.channel = ctl->word[1]}, now = {.channel = ctl->word[1]};
-    struct strait_object o;
-    struct ctl_segment s;
-    int r = ctl_open(ctl, ctl->word[0], &s);
-
-    if (r != CTL_GOOD)
-        return r;
-    r = ctl_object(&s, ctl->word[1], STRAIT_KIND_CHANNEL, &o);
-    ctl_catch_signals();
-    ctl_sample(ctl, &s, &before);
-    while (r == CTL_GOOD && times-- && !ctl_stop) {
-        double rate;
-        ctl_sleep(interval);
-        ctl_samples_free(&now);
-        ctl_sample(ctl, &s, &now);
-        if (before.n == 0 || now.n == 0) {
-            ctl_say("the channel has gone, or is damaged");
-            r = CTL_FINDING;
-            break;
-        }
-        rate = ctl_sample_rate(&before.sample[0], &now.sample[0], true);
-        least = rate < least ? rate : least;
-        most = rate > most ? rate : most;
-        print_hz(ctl, rate, least, most);
-        before.sample[0] = now.sample[0];
-    }
-    ctl_samples_free(&before);
-    ctl_samples_free(&now);
-    ctl_close(&s);
-    return r;
-}
-
-const struct ctl_command ctl_hz = {
-    .name = "hz",
-    .arguments = "NAME CHANNEL",
-    .summary = "How many messages a second a channel carries",
-    .help = "Exact, not sampled: from the turns of the slots.\n"
-            "\n"
-            "  shmctl hz demo jobs\n"
-            "  shmctl hz demo jobs --times 1 --json | jq .per_second\n",
-    .least = 2,
-    .most = 2,
-    .run = run_hz,
-    .options = (const struct ctl_option[]){{"interval", 'i', "S", "seconds; default 1"},
-                                           {"times", 'n', "N", "so many lines, then end"},
                                            {NULL}},
 };
