@@ -76,6 +76,13 @@ class Tap(Traffic):
         self.assertEqual(receiver.communicate()[0], "".join(f"{i} message {i}\n" for i in range(20)))
         self.assertEqual(run("replay", "seg", "jobs", self.path("strait.seg")).returncode, 1)
 
+    def test_a_record_of_nothing_leaves_no_file(self):
+        self.hand("send", "seg", "jobs", "1")
+        file = self.path("none.rec")
+        for words in (("none", "jobs"), ("seg", "none")):
+            self.assertEqual(run("record", *words, file).returncode, 1)
+            self.assertFalse(os.path.exists(file), words)
+
 
 class Ends(Traffic):
     def test_send_and_recv(self):

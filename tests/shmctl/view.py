@@ -160,8 +160,8 @@ class Ls(Place):
         self.assertEqual((listed["scene"]["leases_alive"], listed["scene"]["leases_dead"]), (2, 1))
         self.assertEqual(listed["scene"]["objects"], 3)
         for name, words in {"short": "file size", "zeros": "magic number", "cut": "damaged: its file size",
-                            "older": "layout version is 0 there, ", "fifo": "file type",
-                            "folder": "not a segment", "link": "not a segment"}.items():
+                            "older": "layout version is 0 there, ", "fifo": "not a segment: no regular file",
+                            "folder": "not a segment: no regular file", "link": "not a segment: a symbolic link"}.items():
             self.assertIn(words, listed[name]["reason"])
         text = run("ls").stdout
         self.assertIn("1 dead, not swept yet", text)

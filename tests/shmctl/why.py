@@ -84,6 +84,10 @@ class Disaster(Place):
             done = run(*words, file)
             self.assertIn(done.returncode, (0, 3 if words == ("verify",) else 0), done.stderr)
             self.assertIn("disaster", done.stdout + file)
+        rows = run_json("numa", file)["objects"]
+        self.assertEqual(len(rows), 6)
+        self.assertEqual([row["pages"] for row in rows], [[]] * 6, "where its pages lay is not in a snapshot")
+        self.assertIn("not in a snapshot", run("numa", file).stdout)
         with open(file, "r+b") as cut:
             cut.truncate(20000)
         self.assertEqual(run("show", file).returncode, 3)

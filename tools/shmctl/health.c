@@ -171,15 +171,16 @@ struct numa {
 static int numa_row(struct numa *out, struct ctl_segment *s, const struct strait_object *o)
 {
     int32_t asked = strait_segment_entry(&s->map, o->entry)->node;
-    struct pages pages;
-    char text[256];
-    int r = count_pages(s, o->offset, o->bytes, &pages);
+    struct pages pages = {.absent = 0};
+    char text[256] = "not in a snapshot";
+    int r = s->snapshot ? 0 : count_pages(s, o->offset, o->bytes, &pages);
 
     if (r < 0) {
         ctl_say("move_pages: %s", strerror(-r));
         return CTL_FINDING;
     }
-    pages_text(&pages, text, sizeof text);
+    if (!s->snapshot)
+        pages_text(&pages, text, sizeof text);
     if (out->json) {
         json_object(out->json, NULL);
         json_string(out->json, "segment", ctl_segment_name(s));

@@ -22,8 +22,11 @@ int ctl_explain(int error, const struct strait_misfit *misfit, char *text, size_
         snprintf(text, size, "no such segment");
         return CTL_FINDING;
     case -EBADMSG:
-        snprintf(text, size, "not a segment: its %s is %#" PRIx64 ", not %#" PRIx64, misfit->field, misfit->there,
-                 misfit->here);
+        if (strcmp(misfit->field, "file type") == 0)
+            snprintf(text, size, "not a segment: no regular file");
+        else
+            snprintf(text, size, "not a segment: its %s is %#" PRIx64 ", not %#" PRIx64, misfit->field, misfit->there,
+                     misfit->here);
         return CTL_DAMAGED;
     case -ESTALE:
         snprintf(text, size, "made by a build with another layout: %s is %" PRIu64 " there, %" PRIu64 " here",
@@ -33,8 +36,10 @@ int ctl_explain(int error, const struct strait_misfit *misfit, char *text, size_
         snprintf(text, size, "damaged: its %s is %" PRIu64 ", expected %" PRIu64, misfit->field, misfit->there,
                  misfit->here);
         return CTL_DAMAGED;
-    case -EISDIR:
     case -ELOOP:
+        snprintf(text, size, "not a segment: a symbolic link");
+        return CTL_DAMAGED;
+    case -EISDIR:
     case -ENXIO:
         snprintf(text, size, "not a segment: %s", strerror(-error));
         return CTL_DAMAGED;

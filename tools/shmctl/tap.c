@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "attach.h"
 #include "commands.h"
@@ -174,19 +175,24 @@ static int run_record(const struct ctl *ctl)
     }
     fwrite(&head, sizeof head, 1, recorder.file);
     r = follow(ctl, &recorder.t, 0);
+    if (r != CTL_GOOD) { /* it has not begun */
+        fclose(recorder.file);
+        unlink(ctl->word[2]);
+        return r;
+    }
     bad = ferror(recorder.file);
     if (fclose(recorder.file) != 0 || bad) {
         ctl_say("%s: %s", ctl->word[2], strerror(errno));
         return CTL_FINDING;
     }
-    if (r == CTL_GOOD && ctl->json) {
+    if (ctl->json) {
         ctl_json_begin(&j, "record");
         json_string(&j, "file", ctl->word[2]);
         json_u64(&j, "messages", recorder.t.seen);
         json_u64(&j, "missed", recorder.t.missed);
         json_close(&j);
     }
-    return r;
+    return CTL_GOOD;
 }
 
 const struct ctl_command ctl_record = {
