@@ -9,7 +9,7 @@
 #include "waits.h"
 
 struct output {
-    struct json *json; /* or NULL */
+    struct ctl_list list;
     bool colours, idle;
 };
 
@@ -181,7 +181,7 @@ static unsigned show_text(const struct output *out, struct ctl_segment *s, const
 static unsigned show_json(const struct output *out, struct ctl_segment *s, const struct ctl_waits *waits,
                           const struct ctl_cycle *cycles, unsigned n)
 {
-    struct json *j = out->json;
+    struct json *j = out->list.json;
     unsigned blocked = 0;
 
     json_object(j, NULL);
@@ -208,26 +208,17 @@ static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
     if (waits == NULL)
         return CTL_FINDING;
     n = ctl_cycles(waits, cycles, 16);
-    found = (((struct output *)arg)->json ? show_json : show_text)(arg, s, waits, cycles, n);
+    found = (((struct output *)arg)->list.json ? show_json : show_text)(arg, s, waits, cycles, n);
     free(waits);
     return found ? CTL_FINDING : CTL_GOOD;
 }
 
 static int run(const struct ctl *ctl)
 {
-    struct json j;
-    struct output out = {.json = ctl->json ? &j : NULL, .colours = ctl->colours, .idle = ctl_given(ctl, "all") != NULL};
-    int r;
+    struct output out = {.colours = ctl->colours, .idle = ctl_given(ctl, "all") != NULL};
+    int r = ctl_list_each(ctl, &out.list, "segments", NULL, look);
 
-    if (ctl->json) {
-        ctl_json_begin(&j, "blame");
-        json_array(&j, "segments");
-    }
-    r = ctl_each(ctl, look, &out);
-    if (ctl->json) {
-        json_close(&j);
-        json_close(&j);
-    }
+    ctl_list_end(&out.list);
     return r;
 }
 

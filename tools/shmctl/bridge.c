@@ -13,9 +13,8 @@
 #define TRIES 1000 /* a bridge publishes ten times a second; who meets it so often in a row reads garbage */
 
 struct output {
-    struct table table;
-    struct json *json; /* or NULL */
-    unsigned n, bad;   /* bridges, and those that somebody should look at */
+    struct ctl_list list;
+    unsigned n, bad; /* bridges, and those that somebody should look at */
 };
 
 static const char *kind_name(uint32_t kind)
@@ -165,8 +164,8 @@ static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
             continue;
         out->n++;
         out->bad += !is_alive(s, &status) || status.unreachable_since_ns;
-        if (out->json)
-            json_bridge(out->json, s, ctl_object_name(s, i), &status);
+        if (out->list.json)
+            json_bridge(out->list.json, s, ctl_object_name(s, i), &status);
         else
             print_bridge(ctl, s, ctl_object_name(s, i), &status);
     }
@@ -175,21 +174,12 @@ static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 
 static int run(const struct ctl *ctl)
 {
-    struct json j;
-    struct output out = {.json = ctl->json ? &j : NULL};
-    int r;
+    struct output out = {.n = 0};
+    int r = ctl_list_each(ctl, &out.list, "bridges", NULL, look);
 
-    if (ctl->json) {
-        ctl_json_begin(&j, "bridge");
-        json_array(&j, "bridges");
-    }
-    r = ctl_each(ctl, look, &out);
-    if (ctl->json) {
-        json_close(&j);
-        json_close(&j);
-    } else if (out.n == 0) {
+    if (!out.list.json && out.n == 0)
         printf("no bridge\n");
-    }
+    ctl_list_end(&out.list);
     return r == CTL_GOOD && out.bad ? CTL_FINDING : r;
 }
 

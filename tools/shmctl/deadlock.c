@@ -11,7 +11,7 @@
 #define AGAIN_S 0.02 /* between the two looks: who is only slow has gone on by then */
 
 struct output {
-    struct json *json; /* or NULL */
+    struct ctl_list list;
     bool dot;
     unsigned found, perhaps;
 };
@@ -98,8 +98,8 @@ static void tell(struct output *out, struct ctl_segment *s, const struct ctl_cyc
         out->found++;
     else
         out->perhaps++;
-    if (out->json)
-        print_json(out->json, s, c);
+    if (out->list.json)
+        print_json(out->list.json, s, c);
     else if (out->dot)
         print_dot(s, c);
     else
@@ -128,25 +128,17 @@ static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 
 static int run(const struct ctl *ctl)
 {
-    struct json j;
-    struct output out = {.json = ctl->json ? &j : NULL, .dot = ctl_given(ctl, "dot") != NULL};
+    struct output out = {.dot = ctl_given(ctl, "dot") != NULL && !ctl->json};
     int r;
 
-    if (ctl->json) {
-        ctl_json_begin(&j, "deadlock");
-        json_array(&j, "deadlocks");
-    } else if (out.dot) {
+    if (out.dot)
         printf("digraph deadlock {\n  node [shape=box];\n");
-    }
-    r = ctl_each(ctl, look, &out);
-    if (ctl->json) {
-        json_close(&j);
-        json_close(&j);
-    } else if (out.dot) {
+    r = ctl_list_each(ctl, &out.list, "deadlocks", NULL, look);
+    if (out.dot)
         printf("}\n");
-    } else if (out.found + out.perhaps == 0 && r == CTL_GOOD) {
+    else if (!out.list.json && out.found + out.perhaps == 0 && r == CTL_GOOD)
         printf("no deadlock\n");
-    }
+    ctl_list_end(&out.list);
     if (r != CTL_GOOD)
         return r;
     return out.found ? CTL_CRITICAL : out.perhaps ? CTL_FINDING : CTL_GOOD;

@@ -82,3 +82,31 @@ int ctl_each(const struct ctl *ctl, ctl_look *look, void *arg)
         return each_named(ctl, look, arg);
     return ctl_worse(ctl_each_path(ctl, look_at, &w), w.worst);
 }
+
+/* ---- what lists ---- */
+
+int ctl_list_each(const struct ctl *ctl, struct ctl_list *list, const char *array, const char *headings, ctl_look *look)
+{
+    int r;
+
+    list->json = ctl->json ? &list->document : NULL;
+    if (list->json) {
+        ctl_json_begin(list->json, ctl->command->name);
+        json_array(list->json, array);
+    }
+    if (headings)
+        table_begin(&list->table, headings);
+    r = ctl_each(ctl, look, list);
+    if (list->json)
+        json_close(list->json);
+    list->empty = headings && list->table.at == list->table.columns;
+    if (headings)
+        table_end(&list->table, stdout, 0, ctl->colours);
+    return r;
+}
+
+void ctl_list_end(struct ctl_list *list)
+{
+    if (list->json)
+        json_close(list->json);
+}

@@ -33,8 +33,7 @@ static const struct {
 };
 
 struct output {
-    struct table table;
-    struct json *json; /* or NULL */
+    struct ctl_list list;
     unsigned n;
     uint64_t lost;
 };
@@ -94,10 +93,10 @@ static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
         n += strait_error_read(&s->map, i, &seen[n]);
     qsort(seen, n, sizeof *seen, newest_first);
     for (unsigned i = 0; i < n; i++)
-        if (out->json)
-            print_json(out->json, s, &seen[i]);
+        if (out->list.json)
+            print_json(out->list.json, s, &seen[i]);
         else
-            print_row(&out->table, s, &seen[i]);
+            print_row(&out->list.table, s, &seen[i]);
     out->n += n;
     out->lost += strait_load64_relaxed(&strait_segment_header(&s->map)->errors_lost);
     return CTL_GOOD;
@@ -105,27 +104,16 @@ static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 
 static int run(const struct ctl *ctl)
 {
-    struct json j;
-    struct output out = {.json = ctl->json ? &j : NULL};
-    int r;
+    struct output out = {.n = 0};
+    int r = ctl_list_each(ctl, &out.list, "errors", "SEGMENT OBJECT >COUNT >FIRST >LAST LAST-BY ERROR", look);
 
-    if (ctl->json) {
-        ctl_json_begin(&j, "errors");
-        json_array(&j, "errors");
-    }
-    table_begin(&out.table, "SEGMENT OBJECT >COUNT >FIRST >LAST LAST-BY ERROR");
-    r = ctl_each(ctl, look, &out);
-    table_end(&out.table, stdout, 0, ctl->colours);
-    if (ctl->json) {
-        json_close(&j);
-        json_u64(&j, "beyond", out.lost);
-        json_close(&j);
-    } else {
-        if (out.n == 0)
-            printf("none so far\n");
-        if (out.lost)
-            printf("and %" PRIu64 " of kinds beyond the %d that a segment remembers\n", out.lost, STRAIT_ERRORS);
-    }
+    if (out.list.json)
+        json_u64(out.list.json, "beyond", out.lost);
+    else if (out.n == 0)
+        printf("none so far\n");
+    if (!out.list.json && out.lost)
+        printf("and %" PRIu64 " of kinds beyond the %d that a segment remembers\n", out.lost, STRAIT_ERRORS);
+    ctl_list_end(&out.list);
     return r == CTL_GOOD && out.n ? CTL_FINDING : r;
 }
 

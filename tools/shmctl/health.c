@@ -163,12 +163,7 @@ static void pages_text(const struct pages *p, char *text, size_t size)
         snprintf(text + at, size - at, "%snowhere: %" PRIu64, at ? ", " : "", p->absent);
 }
 
-struct numa {
-    struct table table;
-    struct json *json; /* or NULL */
-};
-
-static int numa_row(struct numa *out, struct ctl_segment *s, const struct strait_object *o)
+static int numa_row(struct ctl_list *out, struct ctl_segment *s, const struct strait_object *o)
 {
     int32_t asked = strait_segment_entry(&s->map, o->entry)->node;
     struct pages pages = {.absent = 0};
@@ -224,21 +219,10 @@ static int numa_look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 
 static int run_numa(const struct ctl *ctl)
 {
-    struct json j;
-    struct numa out = {.json = ctl->json ? &j : NULL};
-    int r;
+    struct ctl_list list;
+    int r = ctl_list_each(ctl, &list, "objects", "SEGMENT OBJECT >ASKED-FOR NODE:PAGES", numa_look);
 
-    if (ctl->json) {
-        ctl_json_begin(&j, "numa");
-        json_array(&j, "objects");
-    }
-    table_begin(&out.table, "SEGMENT OBJECT >ASKED-FOR NODE:PAGES");
-    r = ctl_each(ctl, numa_look, &out);
-    table_end(&out.table, stdout, 0, ctl->colours);
-    if (ctl->json) {
-        json_close(&j);
-        json_close(&j);
-    }
+    ctl_list_end(&list);
     return r;
 }
 

@@ -9,11 +9,6 @@
 #include "counter.h"
 #include "strait/atomic.h"
 
-struct output {
-    struct table table;
-    struct json *json; /* or NULL */
-};
-
 /* Bytes as people read them, all else as it is; buffer as table_text. */
 static const char *number(const char *what, uint64_t n)
 {
@@ -27,7 +22,7 @@ static const char *number(const char *what, uint64_t n)
     return text;
 }
 
-static void row(struct output *out, const struct ctl_segment *s, const char *what, uint64_t used, uint64_t most,
+static void row(struct ctl_list *out, const struct ctl_segment *s, const char *what, uint64_t used, uint64_t most,
                 const char *beyond)
 {
     if (out->json) {
@@ -48,7 +43,7 @@ static void row(struct output *out, const struct ctl_segment *s, const char *wha
     table_cell(&out->table, TABLE_DIM, "%s", beyond);
 }
 
-static void counter_row(struct output *out, struct ctl_segment *s, const struct strait_object *o)
+static void counter_row(struct ctl_list *out, struct ctl_segment *s, const struct strait_object *o)
 {
     struct strait_counter_view v;
     uint64_t used = 0;
@@ -63,7 +58,7 @@ static void counter_row(struct output *out, struct ctl_segment *s, const struct 
     row(out, s, what, used, (uint64_t)v.shards * v.cells, "-ENOBUFS");
 }
 
-static void channel_rows(struct output *out, struct ctl_segment *s, const struct strait_object *o)
+static void channel_rows(struct ctl_list *out, struct ctl_segment *s, const struct strait_object *o)
 {
     struct strait_channel_view v;
     struct strait_ring *ring, checked;
@@ -82,7 +77,7 @@ static void channel_rows(struct output *out, struct ctl_segment *s, const struct
 
 static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 {
-    struct output *out = arg;
+    struct ctl_list *out = arg;
     uint64_t space, longest, entries = 0, arena = s->map.bytes - s->map.arena_off;
     unsigned alive, dead;
     struct strait_object o;
@@ -108,21 +103,10 @@ static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 
 static int run(const struct ctl *ctl)
 {
-    struct json j;
-    struct output out = {.json = ctl->json ? &j : NULL};
-    int r;
+    struct ctl_list list;
+    int r = ctl_list_each(ctl, &list, "limits", "SEGMENT WHAT >USED >MOST >% BEYOND", look);
 
-    if (ctl->json) {
-        ctl_json_begin(&j, "limits");
-        json_array(&j, "limits");
-    }
-    table_begin(&out.table, "SEGMENT WHAT >USED >MOST >% BEYOND");
-    r = ctl_each(ctl, look, &out);
-    table_end(&out.table, stdout, 0, ctl->colours);
-    if (ctl->json) {
-        json_close(&j);
-        json_close(&j);
-    }
+    ctl_list_end(&list);
     return r;
 }
 

@@ -113,46 +113,30 @@ void ctl_leases_json(struct json *j, struct ctl_segment *s)
 
 /* ---- the command ---- */
 
-struct output {
-    struct table table;
-    struct json *json;
-};
-
 static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 {
-    struct output *out = arg;
+    struct ctl_list *list = arg;
 
     (void)ctl;
-    if (out->json) {
-        json_object(out->json, NULL);
-        json_string(out->json, "name", ctl_segment_name(s));
-        ctl_leases_json(out->json, s);
-        json_close(out->json);
+    if (list->json) {
+        json_object(list->json, NULL);
+        json_string(list->json, "name", ctl_segment_name(s));
+        ctl_leases_json(list->json, s);
+        json_close(list->json);
     } else {
-        print_rows(&out->table, s, true);
+        print_rows(&list->table, s, true);
     }
     return CTL_GOOD;
 }
 
 static int run(const struct ctl *ctl)
 {
-    struct json j;
-    struct output out = {.json = ctl->json ? &j : NULL};
-    int r;
+    struct ctl_list list;
+    int r = ctl_list_each(ctl, &list, "segments", "SEGMENT >LEASE >PID STATE PROGRAM >JOINED >NAMESPACE WAITS", look);
 
-    if (ctl->json) {
-        ctl_json_begin(&j, "ps");
-        json_array(&j, "segments");
-    }
-    table_begin(&out.table, "SEGMENT >LEASE >PID STATE PROGRAM >JOINED >NAMESPACE WAITS");
-    r = ctl_each(ctl, look, &out);
-    if (!ctl->json && out.table.at == out.table.columns)
+    if (!list.json && list.empty)
         printf("nobody is attached\n");
-    table_end(&out.table, stdout, 0, ctl->colours);
-    if (ctl->json) {
-        json_close(&j);
-        json_close(&j);
-    }
+    ctl_list_end(&list);
     return r;
 }
 

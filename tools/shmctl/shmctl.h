@@ -113,6 +113,20 @@ int ctl_each(const struct ctl *ctl, ctl_look *look, void *arg);
 /** Call for every file of the directory that is called as a segment is, by name: CTL_GOOD, or it has said why not. */
 int ctl_each_path(const struct ctl *ctl, void (*act)(void *arg, const char *path), void *arg);
 
+/** What a command that lists prints into: a document with one array, or a table. The first member of what its look gets. */
+struct ctl_list {
+    struct json *json; /* NULL = text */
+    struct table table;
+    struct json document;
+    bool empty; /* afterwards: the table has no row */
+};
+
+/** Look at each segment, and end the array, or the table. What ctl_each says. headings: NULL = no table; array: its name. The
+ * document gets more members, if any, before ctl_list_end. */
+int ctl_list_each(const struct ctl *ctl, struct ctl_list *list, const char *array, const char *headings,
+                  ctl_look *look);
+void ctl_list_end(struct ctl_list *list);
+
 int ctl_worse(int a, int b); /* of two exit codes */
 
 /** What it is called: the file's name without the prefix; buffer as table_text. */

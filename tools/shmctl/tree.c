@@ -8,10 +8,6 @@
 #include "lease.h"
 #include "strait/atomic.h"
 
-struct output {
-    struct json *json; /* or NULL */
-};
-
 /* "sends, receives", "reads", …: what a lease is to an object. */
 static void roles_of(struct ctl_segment *s, const struct strait_object *o, uint32_t lease, char *text, size_t size)
 {
@@ -121,10 +117,10 @@ static void print_json(struct json *j, struct ctl_segment *s)
 
 static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 {
-    struct output *out = arg;
+    struct ctl_list *list = arg;
 
-    if (out->json)
-        print_json(out->json, s);
+    if (list->json)
+        print_json(list->json, s);
     else
         print_text(ctl, s);
     return CTL_GOOD;
@@ -132,19 +128,10 @@ static int look(const struct ctl *ctl, struct ctl_segment *s, void *arg)
 
 static int run(const struct ctl *ctl)
 {
-    struct json j;
-    struct output out = {.json = ctl->json ? &j : NULL};
-    int r;
+    struct ctl_list list;
+    int r = ctl_list_each(ctl, &list, "segments", NULL, look);
 
-    if (ctl->json) {
-        ctl_json_begin(&j, "tree");
-        json_array(&j, "segments");
-    }
-    r = ctl_each(ctl, look, &out);
-    if (ctl->json) {
-        json_close(&j);
-        json_close(&j);
-    }
+    ctl_list_end(&list);
     return r;
 }
 
