@@ -13,6 +13,7 @@
 #include "attach.h"
 #include "error.h"
 #include "errors.h"
+#include "huge.h"
 #include "sweep.h"
 
 #define DEFAULT_BYTES         (UINT64_C(8) << 20)
@@ -138,6 +139,12 @@ static int explain(int r, const char *path, const struct strait_misfit *misfit)
         return strait_fail(r, "segment %s does not exist", path);
     case -EEXIST:
         return strait_fail(r, "segment %s exists already", path);
+    case -EOPNOTSUPP:
+        return strait_fail(r,
+                           "segment %s: not all of it is in huge pages; put it on a hugetlbfs with free ones "
+                           "(vm.nr_hugepages), or make it anew on a tmpfs where /sys/kernel/mm/transparent_hugepage/"
+                           "shmem_enabled is not 'deny' (Linux 6.1), or do without (STRAIT_HUGE_TRY)",
+                           path);
     default:
         return strait_fail(r, "segment %s: %s", path, strait_strerror(r));
     }
@@ -207,7 +214,13 @@ static int attach_map(struct strait_segment *s, const struct target *t, const st
         return strait_attach_map(&s->map, t->path, how[o->attach], shape, until_ns, misfit);
     if (t->fd < 0)
         return strait_attach_unnamed_map(&s->map, shape, until_ns);
-    return strait_attach_fd_map(&s->map, t->fd, shape->prefault, until_ns, misfit);
+    return strait_attach_fd_map(&s->map, t->fd, shape->ask, until_ns, misfit);
+}
+
+static unsigned asked(const struct strait_segment_options *o)
+{
+    return (o->no_prefault ? 0u : STRAIT_MAP_PREFAULT) | (o->huge == STRAIT_HUGE_TRY ? STRAIT_MAP_HUGE : 0u) |
+           (o->huge == STRAIT_HUGE_MUST ? STRAIT_MAP_ALL_HUGE : 0u);
 }
 
 /* Registry. */
@@ -217,7 +230,7 @@ static int attach_new(const struct target *t, const struct strait_segment_option
                                          .directory_max = o->directory_max ? o->directory_max : DEFAULT_DIRECTORY_MAX,
                                          .mode = o->mode ? (mode_t)o->mode : DEFAULT_MODE,
                                          .group = (gid_t)o->group,
-                                         .prefault = !o->no_prefault,
+                                         .ask = asked(o),
                                          .unnamed = t->path == NULL};
     const char *path = t->path ? t->path : STRAIT_UNNAMED;
     struct strait_misfit misfit = {NULL, 0, 0};
@@ -246,14 +259,17 @@ static int attach(const struct target *t, const struct strait_segment_options *o
     struct strait_segment *s;
     int r = 0;
 
-    if (o->attach > STRAIT_CREATE_ONLY || (o->mode & ~0777u))
-        return strait_fail(-EINVAL, "segment %s: attach mode %u, permissions %#o", t->path ? t->path : STRAIT_UNNAMED,
-                           o->attach, o->mode);
+    if (o->attach > STRAIT_CREATE_ONLY || (o->mode & ~0777u) || o->huge > STRAIT_HUGE_MUST)
+        return strait_fail(-EINVAL, "segment %s: attach mode %u, permissions %#o, huge pages %u",
+                           t->path ? t->path : STRAIT_UNNAMED, o->attach, o->mode, o->huge);
     strait_process_lock();
     my_home();
     s = find_attached(t->path, t->fd);
     if (s && o->attach == STRAIT_CREATE_ONLY) {
         r = explain(-EEXIST, s->map.path, NULL);
+    } else if (s && o->huge == STRAIT_HUGE_MUST &&
+               strait_huge_mapped(s->map.base, s->map.bytes) != (int64_t)s->map.bytes) {
+        r = explain(-EOPNOTSUPP, s->map.path, NULL); /* one mapping a process, and that is another's */
     } else if (s) {
         s->uses++;
         *segment = s;
@@ -292,6 +308,17 @@ int strait_segment_fd_of(const struct strait_segment *segment)
     if (r == 0)
         r = strait_segment_reopen(segment->map.fd, segment->map.writable);
     return r < 0 && r != -ECHILD ? strait_fail(r, "segment %s: %s", segment->map.path, strait_strerror(r)) : r;
+}
+
+int64_t strait_segment_huge(const struct strait_segment *segment)
+{
+    int64_t r = strait_process_check(segment);
+
+    if (r == 0)
+        r = strait_huge_mapped(segment->map.base, segment->map.bytes);
+    return r < 0 && r != -ECHILD
+               ? strait_fail((int)r, "segment %s: /proc/self/smaps: %s", segment->map.path, strait_strerror((int)r))
+               : r;
 }
 
 void strait_detach(struct strait_segment *segment)

@@ -102,7 +102,7 @@ static int clear_gone(const char *path, uint64_t until_ns)
 {
     struct strait_segment_map map;
     struct strait_misfit misfit;
-    int r = strait_segment_open(&map, path, true, false, &misfit);
+    int r = strait_segment_open(&map, path, true, 0, &misfit);
 
     if (r < 0)
         return r == -ENOENT ? AGAIN : -EEXIST;
@@ -124,7 +124,7 @@ int strait_attach_map(struct strait_segment_map *map, const char *path, enum str
     int r;
 
     do {
-        r = how == STRAIT_ATTACH_CREATE ? -ENOENT : strait_segment_open(map, path, true, shape->prefault, misfit);
+        r = how == STRAIT_ATTACH_CREATE ? -ENOENT : strait_segment_open(map, path, true, shape->ask, misfit);
         if (r == 0)
             r = join(map, until_ns);
         if (r == -ENOENT && how != STRAIT_ATTACH_OPEN) {
@@ -144,10 +144,10 @@ int strait_attach_unnamed_map(struct strait_segment_map *map, const struct strai
     return create(map, STRAIT_UNNAMED, shape, until_ns);
 }
 
-int strait_attach_fd_map(struct strait_segment_map *map, int fd, bool prefault, uint64_t until_ns,
+int strait_attach_fd_map(struct strait_segment_map *map, int fd, unsigned ask, uint64_t until_ns,
                          struct strait_misfit *misfit)
 {
-    int r = strait_segment_adopt(map, fd, prefault, misfit);
+    int r = strait_segment_adopt(map, fd, ask, misfit);
 
     if (r == 0)
         r = join(map, until_ns);
@@ -186,7 +186,7 @@ static int collect_admin(struct strait_segment_map *map)
 int strait_collect(const char *path, uint64_t until_ns, struct strait_misfit *misfit)
 {
     struct strait_segment_map map;
-    int r = strait_segment_open(&map, path, true, false, misfit);
+    int r = strait_segment_open(&map, path, true, 0, misfit);
 
     if (r < 0)
         return r;

@@ -23,7 +23,7 @@ int strait_attach_unnamed_map(struct strait_segment_map *map, const struct strai
                               uint64_t until_ns);
 
 /** Take a lease on the segment that `fd` has open, named or not; as strait_attach_map. */
-int strait_attach_fd_map(struct strait_segment_map *map, int fd, bool prefault, uint64_t until_ns,
+int strait_attach_fd_map(struct strait_segment_map *map, int fd, unsigned ask, uint64_t until_ns,
                          struct strait_misfit *misfit);
 
 /** Leave: our lease is swept from every object and its index freed; unmapped in any case, by death if need be. */

@@ -200,6 +200,12 @@ static int fresh_pages(struct strait_segment_map *map, uint64_t offset, uint64_t
 
     if (fd < 0)
         return fd;
+    if (map->huge_bytes && place->node == STRAIT_NODE_ANY) { /* a hole would cut huge pages into plain ones */
+        memset(map->base + offset, 0, bytes);
+        return 0;
+    }
+    if (map->page_bytes > STRAIT_PAGE)
+        return -EOPNOTSUPP;
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) < 0)
         memset(map->base + offset, 0, bytes); /* a file system without holes: overwrite */
     placed = strait_pages_place(fd, offset, bytes, place->node == STRAIT_NODE_SHARDED ? STRAIT_NODE_ANY : place->node);

@@ -44,18 +44,18 @@ static int hold(struct strait_segment_map *map, int fd, uint32_t lease)
 
     if (private < 0)
         return private;
-    page = mmap(NULL, STRAIT_PAGE, PROT_READ, MAP_SHARED, private, 0);
+    page = mmap(NULL, map->page_bytes, PROT_READ, MAP_SHARED, private, 0);
     if (page == MAP_FAILED) {
         r = -errno;
         close(private);
         return r;
     }
-    if (madvise(page, STRAIT_PAGE, MADV_DONTFORK) < 0 || fcntl(private, F_OFD_SETLK, &lock) < 0)
+    if (madvise(page, map->page_bytes, MADV_DONTFORK) < 0 || fcntl(private, F_OFD_SETLK, &lock) < 0)
         r = -errno;
-    madvise(page, STRAIT_PAGE, MADV_DONTDUMP);
+    madvise(page, map->page_bytes, MADV_DONTDUMP);
     close(private);
     if (r < 0)
-        munmap(page, STRAIT_PAGE);
+        munmap(page, map->page_bytes);
     else
         map->lease_page = page;
     return r;
@@ -139,7 +139,7 @@ void strait_lease_give(struct strait_segment_map *map)
 
     if (lease == 0)
         return;
-    munmap(map->lease_page, STRAIT_PAGE); /* never F_UNLCK: the description is not ours to ask any more */
+    munmap(map->lease_page, map->page_bytes); /* never F_UNLCK: the description is not ours to ask any more */
     map->lease_page = NULL;
     map->lease = 0;
     strait_lease_buried(map, lease);

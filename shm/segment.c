@@ -10,14 +10,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "huge.h"
 #include "layout.h"
 #include "strait/atomic.h"
 
 #define FD_PATH_BYTES 32
 
+static uint64_t whole(uint64_t bytes, uint64_t unit)
+{
+    return (bytes + unit - 1) / unit * unit;
+}
+
 static uint64_t pages(uint64_t bytes)
 {
-    return (bytes + STRAIT_PAGE - 1) / STRAIT_PAGE * STRAIT_PAGE;
+    return whole(bytes, STRAIT_PAGE);
 }
 
 /* "/proc/self/fd/<fd>", without stdio */
@@ -114,27 +120,36 @@ static void lay_out(struct strait_segment_map *map, uint32_t directory_max)
 
 static int place_tables(struct strait_segment_map *map, const struct strait_segment_shape *shape)
 {
-    map->bytes = pages(shape->bytes);
+    map->bytes = whole(shape->bytes, map->huge_bytes ? map->huge_bytes : STRAIT_PAGE);
     lay_out(map, shape->directory_max);
     if (shape->directory_max == 0 || shape->directory_max > 65535 || map->bytes <= map->arena_off)
         return -EINVAL;
     return 0;
 }
 
+/* A file that was made without huge pages has a size that need not be whole ones. */
+static void *map_bytes(const struct strait_segment_map *map, int fd, int protection, int flags)
+{
+    if (map->huge_bytes && map->bytes % map->huge_bytes == 0)
+        return strait_huge_map(fd, map->bytes, map->huge_bytes, protection, flags);
+    void *base = mmap(NULL, map->bytes, protection, MAP_SHARED | flags, fd, 0);
+    return base == MAP_FAILED ? NULL : base;
+}
+
 /* Mapped through a description of its own: a mapping keeps its description, and with it the admin lock if that were held
  * through it, alive after closefrom(3). */
-static int map_file(struct strait_segment_map *map, bool prefault)
+static int map_file(struct strait_segment_map *map, unsigned ask)
 {
     int protection = map->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int flags = MAP_SHARED | (prefault ? MAP_POPULATE : 0), fd = strait_segment_reopen(map->fd, map->writable), error;
+    int fd = strait_segment_reopen(map->fd, map->writable), error;
     void *base;
 
     if (fd < 0)
         return fd;
-    base = mmap(NULL, map->bytes, protection, flags, fd, 0);
+    base = map_bytes(map, fd, protection, ask & (STRAIT_MAP_PREFAULT | STRAIT_MAP_ALL_HUGE) ? MAP_POPULATE : 0);
     error = errno;
     close(fd);
-    if (base == MAP_FAILED)
+    if (base == NULL)
         return -error;
     map->base = base;
     /* a forked child must not hold the segment, and a core dump must not carry it */
@@ -142,6 +157,21 @@ static int map_file(struct strait_segment_map *map, bool prefault)
         return -errno;
     madvise(base, map->bytes, MADV_DONTDUMP);
     return 0;
+}
+
+static void choose_pages(struct strait_segment_map *map, unsigned ask)
+{
+    struct strait_huge huge = strait_huge_of(map->fd, ask & (STRAIT_MAP_HUGE | STRAIT_MAP_ALL_HUGE));
+
+    map->huge_bytes = huge.bytes;
+    map->page_bytes = huge.only ? huge.bytes : STRAIT_PAGE;
+}
+
+static int judge_pages(const struct strait_segment_map *map, unsigned ask)
+{
+    int64_t huge = ask & STRAIT_MAP_ALL_HUGE ? strait_huge_mapped(map->base, map->bytes) : (int64_t)map->bytes;
+
+    return huge < 0 ? (int)huge : (uint64_t)huge < map->bytes ? -EOPNOTSUPP : 0;
 }
 
 static int remember_file(struct strait_segment_map *map)
@@ -202,14 +232,14 @@ int strait_segment_build(struct strait_segment_map *map, const char *path, const
     map->fd = -1;
     map->writable = true;
     strcpy(map->path, path);
-    r = place_tables(map, shape);
-    if (r < 0)
-        return r;
     fd = new_file(path, shape);
     if (fd < 0)
         return fd;
     map->fd = fd;
-    r = permit(map->fd, shape);
+    choose_pages(map, shape->ask);
+    r = place_tables(map, shape);
+    if (r == 0)
+        r = permit(map->fd, shape);
     if (r == 0)
         r = remember_file(map);
     if (r == 0)
@@ -217,7 +247,11 @@ int strait_segment_build(struct strait_segment_map *map, const char *path, const
     if (r == 0 && shape->unnamed)
         r = seal(map->fd);
     if (r == 0)
-        r = map_file(map, shape->prefault);
+        r = map_file(map, shape->ask);
+    if (r == 0 && map->huge_bytes > map->page_bytes)
+        strait_huge_collapse(map->base, map->bytes);
+    if (r == 0)
+        r = judge_pages(map, shape->ask);
     if (r < 0) {
         strait_segment_close(map);
         return r;
@@ -311,7 +345,7 @@ static int check_file(int fd, uint64_t bytes, struct strait_misfit *misfit)
     return strait_segment_check(&head, n == (ssize_t)sizeof head ? bytes : (uint64_t)n, misfit);
 }
 
-static int open_checked(struct strait_segment_map *map, bool prefault, struct strait_misfit *misfit)
+static int open_checked(struct strait_segment_map *map, unsigned ask, struct strait_misfit *misfit)
 {
     struct stat st;
     int r;
@@ -326,8 +360,11 @@ static int open_checked(struct strait_segment_map *map, bool prefault, struct st
     map->inode = st.st_ino;
     map->bytes = (uint64_t)st.st_size;
     r = check_file(map->fd, map->bytes, misfit);
+    choose_pages(map, ask);
     if (r == 0)
-        r = map_file(map, prefault);
+        r = map_file(map, ask);
+    if (r == 0)
+        r = judge_pages(map, ask);
     if (r < 0)
         return r;
     r = strait_segment_check(map->base, map->bytes, misfit);
@@ -338,7 +375,7 @@ static int open_checked(struct strait_segment_map *map, bool prefault, struct st
     return map->arena_off < map->bytes ? 0 : differs(misfit, -EPROTO, "directory entries", 0, map->directory_max);
 }
 
-int strait_segment_open(struct strait_segment_map *map, const char *path, bool writable, bool prefault,
+int strait_segment_open(struct strait_segment_map *map, const char *path, bool writable, unsigned ask,
                         struct strait_misfit *misfit)
 {
     int r;
@@ -350,13 +387,13 @@ int strait_segment_open(struct strait_segment_map *map, const char *path, bool w
     map->fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (map->fd < 0)
         return -errno;
-    r = open_checked(map, prefault, misfit);
+    r = open_checked(map, ask, misfit);
     if (r < 0)
         strait_segment_close(map);
     return r;
 }
 
-int strait_segment_adopt(struct strait_segment_map *map, int fd, bool prefault, struct strait_misfit *misfit)
+int strait_segment_adopt(struct strait_segment_map *map, int fd, unsigned ask, struct strait_misfit *misfit)
 {
     int r;
 
@@ -369,7 +406,7 @@ int strait_segment_adopt(struct strait_segment_map *map, int fd, bool prefault, 
     if (fd < 0)
         return fd;
     map->fd = fd;
-    r = open_checked(map, prefault, misfit);
+    r = open_checked(map, ask, misfit);
     if (r < 0)
         strait_segment_close(map);
     return r;
@@ -380,7 +417,7 @@ void strait_segment_close(struct strait_segment_map *map)
     if (map->base)
         munmap(map->base, map->bytes);
     if (map->lease_page)
-        munmap(map->lease_page, STRAIT_PAGE);
+        munmap(map->lease_page, map->page_bytes);
     if (map->fd >= 0)
         close(map->fd);
     map->base = map->lease_page = NULL;

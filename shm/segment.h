@@ -18,17 +18,26 @@ struct strait_misfit {
     uint64_t here, there; /* what we expect, what the segment says */
 };
 
+/** How a segment's file is to be mapped: any of these. */
+enum strait_map_ask {
+    STRAIT_MAP_PREFAULT = 1, /* before use */
+    STRAIT_MAP_HUGE = 2,     /* by huge pages, as far as there are any; who makes the file asks for them */
+    STRAIT_MAP_ALL_HUGE = 4  /* by nothing else, or -EOPNOTSUPP */
+};
+
 /** One process's mapping of a segment. Private memory, zeroed before use; fd is -1 while nothing is open. */
 struct strait_segment_map {
     unsigned char *base;
     uint64_t bytes;
     int fd; /* administration and probing; never holds a lease. Use strait_segment_fd, which survives closefrom(3) */
     bool writable;
-    bool fence;       /* this process is no target of membarrier */
-    uint32_t cpus;    /* online */
-    uint32_t lease;   /* ours, 0 = none */
-    void *lease_page; /* keeps the lease's file description, and so its lock, as long as the address space */
-    uint32_t admin;   /* excludes our own threads from the admin section: 0 free, 1 held, 2 held and wanted */
+    bool fence;          /* this process is no target of membarrier */
+    uint32_t cpus;       /* online */
+    uint64_t page_bytes; /* every mapping of the file is whole ones of these */
+    uint64_t huge_bytes; /* ours lies where huge pages of these can be mapped; 0 = anywhere */
+    uint32_t lease;      /* ours, 0 = none */
+    void *lease_page;    /* keeps the lease's file description, and so its lock, as long as the address space */
+    uint32_t admin;      /* excludes our own threads from the admin section: 0 free, 1 held, 2 held and wanted */
     dev_t device;
     ino_t inode;
     uint64_t leases_off, errors_off, directory_off, arena_off; /* checked copies of the header's */
@@ -37,11 +46,11 @@ struct strait_segment_map {
 };
 
 struct strait_segment_shape {
-    uint64_t bytes;         /* of the whole file; rounded up to pages */
+    uint64_t bytes;         /* of the whole file; rounded up to pages, huge ones if such are asked for */
     uint32_t directory_max; /* entries */
     mode_t mode;
-    gid_t group; /* 0: the caller's */
-    bool prefault;
+    gid_t group;  /* 0: the caller's */
+    unsigned ask; /* strait_map_ask */
     bool unnamed; /* a sealed memfd: nobody can shrink it, and it goes with its last user */
 };
 
@@ -54,7 +63,8 @@ bool strait_name_good(const char *name);
 
 /**
  * Build a segment in an unnamed file: every byte reserved, the header filled in, mapped. It has no name yet, see
- * strait_segment_publish. 0, -ENOSPC, -EINVAL too small for its own tables, or what open(2), mmap(2) say.
+ * strait_segment_publish. 0, -ENOSPC, -EINVAL too small for its own tables, -EOPNOTSUPP not all of it could be
+ * had in huge pages, or what open(2), mmap(2) say.
  */
 int strait_segment_build(struct strait_segment_map *map, const char *path, const struct strait_segment_shape *shape);
 
@@ -62,14 +72,14 @@ int strait_segment_build(struct strait_segment_map *map, const char *path, const
 int strait_segment_publish(struct strait_segment_map *map);
 
 /**
- * Open and map a segment by path, checking everything that the header says. 0, -ENOENT, -EACCES,
- * -EBADMSG not a segment, -ESTALE another version or layout, -EPROTO damaged; misfit tells what.
+ * Open and map a segment by path as `ask` says (strait_map_ask), checking everything that the header says. 0, -ENOENT, -EACCES,
+ * -EBADMSG not a segment, -ESTALE another version or layout, -EPROTO damaged, -EOPNOTSUPP as _build; misfit tells what.
  */
-int strait_segment_open(struct strait_segment_map *map, const char *path, bool writable, bool prefault,
+int strait_segment_open(struct strait_segment_map *map, const char *path, bool writable, unsigned ask,
                         struct strait_misfit *misfit);
 
 /** As strait_segment_open, of an open file: `fd` stays the caller's, the mapping gets descriptions of its own. */
-int strait_segment_adopt(struct strait_segment_map *map, int fd, bool prefault, struct strait_misfit *misfit);
+int strait_segment_adopt(struct strait_segment_map *map, int fd, unsigned ask, struct strait_misfit *misfit);
 
 /** Another description of the file that `fd` has open: a descriptor that no lock is held through, or -errno. */
 int strait_segment_reopen(int fd, bool writable);

@@ -16,6 +16,13 @@ enum strait_attach_mode {
     STRAIT_CREATE_ONLY = 2,
 };
 
+/** Huge pages: fewer TLB misses in a segment of many megabytes. NUMA.md, "Huge pages". */
+enum strait_huge_pages {
+    STRAIT_HUGE_NO = 0,
+    STRAIT_HUGE_TRY = 1,  /**< as far as the kernel gives them, else plain pages: strait_segment_huge tells */
+    STRAIT_HUGE_MUST = 2, /**< all of it, or the attach is refused */
+};
+
 /** All zero = the defaults. */
 struct strait_segment_options {
     enum strait_attach_mode attach;
@@ -26,6 +33,7 @@ struct strait_segment_options {
     bool no_prefault;       /**< do not map the pages ahead of use (a page fault costs about 4 us) */
     const char *directory;  /**< default: $STRAIT_DIR, else /dev/shm */
     uint64_t timeout_ns;    /**< how long joining may take when another process is stopped inside it; default 5 s */
+    enum strait_huge_pages huge; /**< map by huge pages; a new segment's size is rounded up to whole ones */
 };
 
 /**
@@ -37,7 +45,8 @@ struct strait_segment_options {
  *
  * 0, -EINVAL name or options, -ENOENT (open only), -EEXIST (create only), -EACCES, -ENOSPC the file system is too
  * small, -EBADMSG not a segment, -ESTALE made by a build with another layout, -EPROTO damaged, -EUSERS 511 processes
- * are attached, -ETIMEDOUT somebody holds the admin lock, -ENOMEM. strait_error() has the sentence.
+ * are attached, -ETIMEDOUT somebody holds the admin lock, -EOPNOTSUPP STRAIT_HUGE_MUST and plain pages among them,
+ * -ENOMEM. strait_error() has the sentence.
  */
 STRAIT_API int strait_attach(const char *name, const struct strait_segment_options *options,
                              struct strait_segment **segment);
@@ -58,6 +67,13 @@ STRAIT_API int strait_attach_fd(int fd, const struct strait_segment_options *opt
  * The caller closes it. Keep none across fork(2) that is not meant for the child. The fd, or -errno of open(2), -ECHILD.
  */
 STRAIT_API int strait_segment_fd_of(const struct strait_segment *segment);
+
+/**
+ * How many bytes of the segment this process maps by huge pages, as the kernel says now (/proc/self/smaps). Of those that it
+ * has touched: all after an attach that prefaults. Any thread; blocks for the kernel's list of mappings. -errno of open(2),
+ * -ECHILD.
+ */
+STRAIT_API int64_t strait_segment_huge(const struct strait_segment *segment);
 
 /**
  * Undo one attach. With the last one the process leaves: its lease is freed. The segment stays until it is removed.

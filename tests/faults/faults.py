@@ -73,7 +73,7 @@ FAULTS = [
     ("sweep: reference kept", "shm/sweep.c", "strait_directory_unrefer(map, i, lease);", "", "aftermath"),
     ("sweep: lease handed out unswept", "shm/sweep.c", "        strait_sweep_objects(map, dead, &what);\n", "", "aftermath"),
     # ---- leases, segments ----
-    ("lease: page inherited by children", "shm/lease.c", "madvise(page, STRAIT_PAGE, MADV_DONTFORK) < 0 ||", "", "lease"),
+    ("lease: page inherited by children", "shm/lease.c", "madvise(page, map->page_bytes, MADV_DONTFORK) < 0 ||", "", "lease"),
     ("lease: kept by a descriptor", "shm/lease.c", "    close(private);\n    if (r < 0)\n", "    if (r < 0)\n", "lease"),
     ("lease: USED before it is locked", "shm/lease.c", "        int r = hold(map, fd, i);\n",
      "        strait_store32_release(&cell->state, STRAIT_LEASE_USED);\n        int r = hold(map, fd, i);\n", "hostile"),

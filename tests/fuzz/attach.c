@@ -127,7 +127,7 @@ static void look(struct strait_segment_map *map)
 /* how: what 2 | alive 2 | pokes 3 | traps 1 */
 static void changed(struct input *in, uint8_t how)
 {
-    struct strait_segment_shape shape = {.prefault = false};
+    struct strait_segment_shape shape = {.ask = 0};
     struct strait_segment_map map;
     struct strait_misfit misfit;
 

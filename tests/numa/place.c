@@ -2,7 +2,7 @@
 /**
  * On a machine with two NUMA nodes or more: every page lies on the node that was asked for, as move_pages(2) says; senders
  * and receivers are at home on the node that they run on; a node without receivers is served by the others; CPUs and nodes
- * that we may not use are not used.
+ * that we may not use are not used. And what needs a kernel that one may set up: segments in huge pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -471,6 +471,76 @@ static void a_cpuset_is_respected(void)
     printf("cpuset: tried\n");
 }
 
+/* ---- huge pages ---- */
+
+/* Another process finds the segment by its name in `directory`, all of it huge, and sends. */
+static void send_from_another(const char *directory)
+{
+    struct strait_segment_options o = {.attach = STRAIT_OPEN_ONLY, .directory = directory, .huge = STRAIT_HUGE_MUST};
+    struct strait_segment *s;
+    struct strait_tx *tx;
+    int status = -1;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+
+    if (pid == 0) {
+        bool sent = strait_attach("huge", &o, &s) == 0 && strait_tx_open(s, "c", NULL, &tx) == 0 &&
+                    strait_send(tx, "hello", 5, STRAIT_NOW) == 0;
+        CHECK(sent, "in %s", directory);
+        fflush(stdout);
+        _exit(!sent);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0, "in %s", directory);
+}
+
+static void a_huge_segment_works(const char *directory)
+{
+    struct strait_segment_options o = {.bytes = 3 << 20, .directory = directory, .huge = STRAIT_HUGE_MUST};
+    struct strait_segment *s;
+    struct strait_rx *rx;
+    char got[8];
+
+    if (strait_attach("huge", &o, &s) < 0) {
+        CHECK(false, "in %s", directory);
+        return;
+    }
+    CHECK(s->map.bytes == 4 << 20 && strait_segment_huge(s) == 4 << 20, "%lld huge", (long long)strait_segment_huge(s));
+    CHECK(strait_rx_open(s, "c", NULL, &rx) == 0);
+    send_from_another(directory);
+    CHECK(strait_recv(rx, got, sizeof got, STRAIT_NOW) == 5);
+    strait_rx_close(rx);
+    strait_detach(s);
+    CHECK(strait_segment_remove("huge", directory) == 1);
+}
+
+static bool hugetlbfs(const char *at)
+{
+    mkdir(at, 0755);
+    return write_to("/proc/sys/vm/nr_hugepages", "4") && mount("none", at, "hugetlbfs", 0, "pagesize=2M") == 0;
+}
+
+static void segments_lie_in_huge_pages(void)
+{
+    const char *at = "/tmp/hugetlb";
+    struct strait_segment_options much = {.bytes = 64 << 20, .directory = at},
+                                  some = {.bytes = 4 << 20, .directory = at};
+    struct strait_segment *s;
+
+    a_huge_segment_works("/dev/shm");
+    CHECK(hugetlbfs(at), "no hugetlbfs");
+    for (int i = 0; i < 3; i++) /* 4 pages: each time they are all given back */
+        a_huge_segment_works(at);
+    CHECK(strait_attach("much", &much, &s) == -ENOSPC);
+    CHECK(strait_attach("some", &some, &s) == 0); /* its pages are huge whether one asks or not, and cannot be placed */
+    CHECK(strait_segment_huge(s) == 4 << 20);
+    CHECK(strait_channel_create(s, "c", &(struct strait_channel_options){.memory = STRAIT_MEMORY_ON(node(0))}) ==
+          -EOPNOTSUPP);
+    strait_detach(s);
+    CHECK(strait_segment_remove("some", at) == 1);
+}
+
 int main(void)
 {
     strait_process_lock();
@@ -497,6 +567,7 @@ int main(void)
     a_node_without_receivers_is_served();
     workers_spread_over_the_nodes();
     cpus_that_we_may_not_use_are_nobodys();
+    segments_lie_in_huge_pages();
     a_cpuset_is_respected();
     strait_detach(segment);
     strait_segment_remove("numa-place", NULL);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "huge.h"
 #include "ps.h"
 #include "show_channel.h"
 #include "show_state.h"
@@ -13,7 +14,7 @@
 
 /** The segment as a whole. */
 struct summary {
-    uint64_t bytes, free_bytes, longest, id, created_ns, sweeps;
+    uint64_t bytes, huge_bytes, free_bytes, longest, id, created_ns, sweeps;
     uint32_t creator_pid, gone;
     uint32_t admin; /* ctl_admin_holder */
     char name[STRAIT_NAME_BYTES];
@@ -23,7 +24,10 @@ static void summarize(struct ctl_segment *segment, struct summary *s)
 {
     const struct strait_header *h = strait_segment_header(&segment->map);
 
+    int64_t huge = segment->snapshot ? 0 : strait_huge_bytes(segment->map.fd, segment->map.bytes);
+
     s->bytes = segment->map.bytes;
+    s->huge_bytes = huge > 0 ? (uint64_t)huge : 0;
     strait_directory_space(&segment->map, &s->free_bytes, &s->longest);
     s->id = strait_load64_relaxed(&h->id);
     s->created_ns = strait_load64_relaxed(&h->created_ns);
@@ -59,6 +63,8 @@ static void print_summary(const struct ctl *ctl, struct ctl_segment *segment, co
     printf("  created %s ago by pid %u; %" PRIu64 " dead swept so far; admin lock %s%s\n",
            now > s->created_ns ? table_age(now - s->created_ns) : "?", s->creator_pid, s->sweeps,
            s->admin && s->admin < STRAIT_LEASES ? "held by " : "", admin_text(segment, s->admin));
+    if (s->huge_bytes)
+        printf("  %s of it in huge pages\n", table_bytes(s->huge_bytes));
     if (s->gone)
         printf("  collected: its name is going, nobody can join any more\n");
 }
@@ -123,6 +129,7 @@ static void json_summary(struct json *j, const struct ctl_segment *segment, cons
     json_string(j, "path", segment->map.path);
     json_bool(j, "snapshot", segment->snapshot != NULL);
     json_u64(j, "bytes", s->bytes);
+    json_u64(j, "bytes_huge", s->huge_bytes);
     json_u64(j, "bytes_free", s->free_bytes);
     json_u64(j, "bytes_free_longest", s->longest);
     json_u64(j, "layout", STRAIT_LAYOUT_VERSION);
