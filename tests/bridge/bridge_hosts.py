@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from hosts import FETCH, ORIGIN, Case, main, wait_for
+from hosts import BRIDGE, FETCH, ORIGIN, Case, main, wait_for
 
 
 def blob(seed, size):
@@ -111,6 +111,27 @@ class Refusals(Case):
             bridge = self.a.bridge(*circle)
             self.assertEqual(bridge.end(), 2)
             self.assertIn("circles", bridge.errors())
+
+    def configured(self, text):
+        path = os.path.join(self.root, "bridge.conf")
+        with open(path, "w") as f:
+            f.write(text)
+        return self.a.run("bridge", BRIDGE, "--config", path)
+
+    def test_config(self):
+        """The options as lines of a file; what is not one is refused, with the line."""
+        good = "# shop\n\nserver %s\napp=shop\r\nsegment shop\n\tout plain,limit=7\nquiet" % self.url
+        for text, words in ((good + "\nout", "begins with 'out'"), (good + "\nout a b", "begins with 'out'"),
+                            (good + "\nquiet yes", "begins with 'quiet'"), (good + "\nconfig x", "begins with 'config'"),
+                            (good + "\nout a,limit=x", "a,limit=x"), ("", "empty file")):
+            bridge = self.configured(text)
+            self.assertEqual(bridge.end(), 2, text)
+            self.assertIn(words, bridge.errors())
+        self.a.app("make", "channel", "plain").says("made")
+        bridge = self.configured(good)
+        self.a.ready("plain")
+        self.assertEqual(self.a.link("plain")["subject"], "strait.shop.plain")
+        self.assertEqual(bridge.errors(), "")
 
     def test_one_bridge_of_a_name(self):
         self.a.app("make", "channel", "plain").says("made")

@@ -94,6 +94,7 @@ extern const struct link_kind link_out, link_in, link_call, link_serve;
 struct bridge_options {
     const char *server, *segment, *app, *name, *directory;
     const char *user_credentials;
+    char *file; /* the text behind --config: options point into it */
     uint64_t ping_ns;
     bool quiet;
     uint32_t links;

@@ -159,28 +159,37 @@ static int add_link(struct bridge_options *o, enum bridge_link_kind kind, const 
 
 static int take(struct bridge_options *o, int which, const char *value);
 
+/* One line: an option's name and its value. */
+static int take_line(struct bridge_options *o, char *line)
+{
+    char *save = NULL, *key = strtok_r(line, " \t=\r", &save), *value = NULL, *more = NULL;
+    const struct option *l = long_options;
+
+    if (key == NULL || *key == '#')
+        return 0;
+    value = strtok_r(NULL, " \t\r", &save);
+    more = strtok_r(NULL, " \t\r", &save);
+    while (l->name && (strcmp(l->name, key) != 0 || l->val <= VERSION || l->val == CONFIG))
+        l++;
+    if (l->name == NULL || (l->has_arg == no_argument) != (value == NULL) || more)
+        return complain("the line that begins with", key);
+    return take(o, l->val, value ? value : "");
+}
+
 static int take_file(struct bridge_options *o, const char *path)
 {
-    FILE *file = fopen(path, "re");
-    char line[512];
+    FILE *file = o->file ? NULL : fopen(path, "re");
+    size_t size = 0;
     int r = 0;
 
     if (file == NULL)
-        return complain("the file", path);
-    while (r == 0 && fgets(line, sizeof line, file)) {
-        char *save = NULL, *key = strtok_r(line, " \t=\n", &save), *value = key ? strtok_r(NULL, " \t\n", &save) : NULL;
-        const struct option *l = long_options;
-
-        if (key == NULL || *key == '#')
-            continue;
-        while (l->name && (strcmp(l->name, key) != 0 || l->val <= VERSION || l->val == CONFIG))
-            l++;
-        if (l->name == NULL || (l->has_arg && value == NULL))
-            r = complain("the line that begins with", key);
-        else
-            r = take(o, l->val, value ? strdup(value) : NULL); /* kept as long as the process runs */
-    }
+        return complain(o->file ? "a second file" : "the file", path);
+    if (getdelim(&o->file, &size, 0, file) < 0)
+        r = complain("the empty file", path);
     fclose(file);
+    for (char *save = NULL, *line = r == 0 ? strtok_r(o->file, "\n", &save) : NULL; line && r == 0;
+         line = strtok_r(NULL, "\n", &save))
+        r = take_line(o, line);
     return r;
 }
 
