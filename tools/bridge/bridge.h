@@ -22,11 +22,10 @@
 #include "bin.h"
 #include "status.h"
 
-#define BRIDGE_TICK_NS       UINT64_C(100000000)
-#define BRIDGE_SUBJECT_BYTES 160
-#define BRIDGE_HEADER_BYTES  512 /* what headers and subject may add to a payload */
-#define BRIDGE_DURABLE       "strait"
-#define BRIDGE_HEADER        "Strait"
+#define BRIDGE_TICK_NS      UINT64_C(100000000)
+#define BRIDGE_HEADER_BYTES 512 /* what headers and subject may add to a payload */
+#define BRIDGE_DURABLE      "strait"
+#define BRIDGE_HEADER       "Strait"
 
 struct bridge;
 struct link;

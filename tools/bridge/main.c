@@ -143,16 +143,17 @@ static void close_all(struct bridge *b)
     strait_detach(b->segment);
 }
 
-static void name_links(struct bridge *b)
+static void name_links(struct bridge *b, const struct bridge_options *o)
 {
-    for (uint32_t i = 0; i < b->options.links; i++) {
+    b->options = *o;
+    for (uint32_t i = 0; i < o->links; i++) {
         struct link *l = &b->link[i];
         l->options = &b->options.link[i];
         l->kind = kinds[l->options->kind];
         l->bridge = b;
         l->index = i;
         l->status = &b->status.link[i];
-        snprintf(l->subject, sizeof l->subject, "strait.%s.%s", b->options.app, l->options->subject);
+        snprintf(l->subject, sizeof l->subject, "strait.%s.%s", o->app, o->link[i].subject);
     }
 }
 
@@ -193,10 +194,11 @@ static int be_bridge(struct bridge *b)
 int main(int argc, char **argv)
 {
     static struct bridge bridge;
-    int r = bridge_options_parse(argc, argv, &bridge.options);
+    static struct bridge_options options;
+    int r = bridge_options_parse(argc, argv, &options);
 
     if (r)
         return r > 0 ? 0 : 2;
-    name_links(&bridge);
+    name_links(&bridge, &options);
     return keeper_run(&bridge, be_bridge);
 }

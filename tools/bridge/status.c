@@ -47,8 +47,8 @@ static void describe(struct bridge *b)
     for (uint32_t i = 0; i < b->options.links; i++) {
         struct bridge_link_status *l = &s->link[i];
         l->kind = b->options.link[i].kind;
-        snprintf(l->name, sizeof l->name, "%s", b->options.link[i].name);
-        snprintf(l->subject, sizeof l->subject, "%s", b->link[i].subject);
+        memcpy(l->name, b->options.link[i].name, sizeof l->name);
+        memcpy(l->subject, b->link[i].subject, sizeof l->subject);
     }
 }
 

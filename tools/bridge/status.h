@@ -12,6 +12,7 @@
 #include <strait/strait.h>
 
 #define BRIDGE_LINKS         16
+#define BRIDGE_SUBJECT_BYTES 160
 #define BRIDGE_STATUS_MAGIC  UINT64_C(0x3145474449524253) /* "SBRIDGE1" */
 #define BRIDGE_STATUS_NAME   "bridge"
 #define BRIDGE_WINDOW_PREFIX "bridge.in."
@@ -30,7 +31,7 @@ enum bridge_link_state {
 struct bridge_link_status {
     uint32_t kind, state;
     char name[STRAIT_NAME_BYTES];
-    char subject[160];
+    char subject[BRIDGE_SUBJECT_BYTES];
     uint64_t messages; /* carried to the other side: acknowledged there (out, call), committed here (in, serve) */
     uint64_t bytes;
     uint64_t under_way;   /* out: published, not acknowledged; in: delivered, not acknowledged; calls: open */
