@@ -6,7 +6,7 @@
  *   app produce SEGMENT CHANNEL FROM COUNT [shut|PAUSE_US]   numbers; "sent N" when all are in the ring, else "sent-until N"
  *   app consume SEGMENT CHANNEL [PAUSE_US]          "N ATTEMPTS" for each, until the channel closes; peek … release
  *   app work    SEGMENT POOL                        answers N with N * 2 + 1, big ones (tag 7) with N parts
- *   app call    SEGMENT POOL FROM COUNT [DEADLINE_MS]   "N ANSWER" or "N -errno"
+ *   app call    SEGMENT POOL FROM COUNT [DEADLINE_MS]   "N ANSWER", "N -errno" or "N remote -errno"
  *   app big     SEGMENT POOL PARTS PAUSE_US         one call whose answer is a stream; "parts N restarts R"
  *   app make    SEGMENT channel|pool|region|counter NAME [SLOT_BYTES [DEPTH [FULL]]]
  *   app fetch   SEGMENT CHANNEL                     a worker of strait-fetch
@@ -166,9 +166,12 @@ static int call(struct strait_segment *segment, char **word, int words)
         return say(r, "pool_open");
     for (uint64_t n = from; n < from + count; n++) {
         uint64_t answer = 0;
+        int remote = 0;
         int64_t got =
-            strait_pool_execute(pool, 0, &n, sizeof n, &answer, sizeof answer, NULL, strait_after_ns(deadline_ns));
-        if (got == sizeof answer)
+            strait_pool_execute(pool, 0, &n, sizeof n, &answer, sizeof answer, &remote, strait_after_ns(deadline_ns));
+        if (got == -EREMOTEIO)
+            printf("%llu remote %d\n", (unsigned long long)n, remote);
+        else if (got == sizeof answer)
             printf("%llu %llu\n", (unsigned long long)n, (unsigned long long)answer);
         else
             printf("%llu %lld\n", (unsigned long long)n, (long long)got);

@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-BRIDGE, APP, FETCH, SHMCTL, ORIGIN = map(os.path.abspath, sys.argv[1:6])
+BRIDGE, APP, FETCH, SHMCTL, ORIGIN, STRANGER = map(os.path.abspath, sys.argv[1:7])
 NATS = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/bin")
 PATIENCE = 40.0
 SHORT = "STRAIT_SHORT" in os.environ
@@ -253,4 +253,4 @@ def main():
     probe = subprocess.run(["unshare", "-n", "-m", "-p", "-f", "--mount-proc", "true"], capture_output=True)
     if probe.returncode:
         skip("no namespaces here: " + probe.stderr.decode(errors="replace").strip())
-    unittest.main(argv=sys.argv[:1] + sys.argv[6:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[7:], verbosity=2)

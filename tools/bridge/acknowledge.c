@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "inbound.h"
 #include "server.h"
+#include "words.h"
 
 #define CONFIRM_NS UINT64_C(1000000000) /* an acknowledgement that was not confirmed is sent again */
 
@@ -54,14 +55,15 @@ void inbound_acknowledge(struct inbound *in, uint32_t entry)
 
 void inbound_confirmed(struct inbound *in, const char *rest)
 {
-    char *end;
-    unsigned long entry = strtoul(rest, &end, 10);
+    struct words w = words_of(rest, '.');
+    uint32_t entry = (uint32_t)words_number(&w, 0, WINDOW_ENTRIES - 1);
+    uint64_t sequence = words_number(&w, 1, UINT64_MAX);
 
-    if (*end != '.' || entry >= WINDOW_ENTRIES || in->given[entry].state != GIVEN_RELEASED ||
-        in->window.page->place[entry].sequence != strtoull(end + 1, NULL, 10))
-        return;
+    if (!words_end(&w) || in->given[entry].state != GIVEN_RELEASED ||
+        in->window.page->place[entry].sequence != sequence)
+        return; /* an earlier one's, which was said twice */
     in->given[entry].state = GIVEN_DONE;
-    window_done(&in->window, (uint32_t)entry);
+    window_done(&in->window, entry);
 }
 
 bool inbound_acknowledge_released(struct inbound *in)

@@ -79,7 +79,7 @@ struct link {
     const struct link_options *options;
     struct bridge *bridge;
     uint32_t index;
-    bool open;
+    bool open, strange; /* strange: something was refused, and we have said so */
     char subject[BRIDGE_SUBJECT_BYTES];
     natsSubscription *subscription, *pull; /* or NULL */
     struct bridge_link_status *status;
@@ -119,6 +119,9 @@ int bridge_options_parse(int argc, char **argv, struct bridge_options *options);
 
 /** "strait-bridge: " and a sentence on stderr. */
 void bridge_say(const struct bridge *bridge, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** `what` came, and says nothing that we understand: it is refused. Said of a link once; the caller counts it as failed. */
+void bridge_strange(struct link *link, const char *what);
 
 /** End the bridge: the sentence says why. */
 void bridge_fail(struct bridge *bridge, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));

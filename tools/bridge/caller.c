@@ -17,6 +17,7 @@
 #include "calls.h"
 #include "endpoint.h"
 #include "server.h"
+#include "words.h"
 
 #define BUSY_NS UINT64_C(20000000) /* all servers were busy: ask again so soon */
 
@@ -325,48 +326,50 @@ static void nobody(struct seat *s)
         answer_error(s, -EHOSTDOWN);
 }
 
-static void answered_part(struct seat *s, const char *header, natsMsg *msg)
+static void answered_part(struct seat *s, const struct calls_reply *reply, natsMsg *msg)
 {
-    unsigned number, tag, flags;
-    int at = 0;
-
-    if (sscanf(header, "P %u %u %u %n", &number, &tag, &flags, &at) != 3 || at == 0)
-        return;
-    if (s->remote[0] == 0)
-        snprintf(s->remote, sizeof s->remote, "%s", header + at);
-    if (number != s->received) { /* one got lost with a connection */
+    s->state = SEAT_AT_WORK;
+    snprintf(s->remote, sizeof s->remote, "%s", reply->call);
+    s->caller->nobody = false;
+    if (reply->number != s->received) { /* one got lost with a connection */
         say(s, "C", 0, NULL);
         ask_again(s, 0);
         return;
     }
     s->received++;
-    s->caller->nobody = false;
-    if (flags & STRAIT_MSG_RESTART)
+    if (reply->flags & STRAIT_MSG_RESTART)
         s->answer.first_flags = s->passed_on || s->answer.first_flags ? STRAIT_MSG_RESTART : 0;
-    part(s, (uint16_t)tag, (uint16_t)flags, natsMsg_GetData(msg), (uint32_t)natsMsg_GetDataLength(msg));
+    part(s, reply->tag, reply->flags, natsMsg_GetData(msg), (uint32_t)natsMsg_GetDataLength(msg));
+}
+
+static void answered_at_it(struct seat *s, const struct calls_reply *reply)
+{
+    s->state = SEAT_AT_WORK;
+    snprintf(s->remote, sizeof s->remote, "%s", reply->call);
+    s->caller->nobody = false;
+    if (reply->number > s->received) { /* in order: what was sent before this would be here */
+        say(s, "C", 0, NULL);
+        ask_again(s, 0);
+    }
 }
 
 static void answered(struct seat *s, const char *header, natsMsg *msg)
 {
-    unsigned n;
-    int at = 0;
+    struct calls_reply reply;
 
     s->heard_ns = strait_now_ns();
-    if (s->state == SEAT_ASKED && strchr("PA", *header))
-        s->state = SEAT_AT_WORK;
-    switch (*header) {
+    if (!calls_read_reply(header, s->plain, &reply)) {
+        bridge_strange(s->caller->link, "an answer");
+        say(s, "C", 0, NULL);
+        answer_error(s, -EPROTO);
+        return;
+    }
+    switch (reply.letter) {
     case 'P':
-        answered_part(s, header, msg);
+        answered_part(s, &reply, msg);
         break;
     case 'A':
-        if (sscanf(header, "A %u %n", &n, &at) != 1 || at == 0)
-            return;
-        snprintf(s->remote, sizeof s->remote, "%s", header + at);
-        s->caller->nobody = false;
-        if (n > s->received) { /* in order: what was sent before this would be here */
-            say(s, "C", 0, NULL);
-            ask_again(s, 0);
-        }
+        answered_at_it(s, &reply);
         break;
     case 'B':
         s->caller->link->status->refused++;
@@ -377,20 +380,17 @@ static void answered(struct seat *s, const char *header, natsMsg *msg)
         done_well(s);
         break;
     case 'E':
-        n = (unsigned)atoi(header + 1);
-        answer_error(s, -(int)n);
+        answer_error(s, -(int)reply.number);
         break;
     case 'U':
         ask_again(s, 0);
-        break;
-    default:
         break;
     }
 }
 
 static void look_into(struct seat *s, natsMsg *msg, int r)
 {
-    const char *header, *token;
+    struct words w;
 
     if (s->state != SEAT_ASKED && s->state != SEAT_AT_WORK)
         return;
@@ -398,9 +398,11 @@ static void look_into(struct seat *s, natsMsg *msg, int r)
         ask_again(s, 0); /* its server is no longer there */
     } else if (r < 0) {
         nobody(s);
-    } else if ((header = server_header(msg)) != NULL && (token = strrchr(natsMsg_GetSubject(msg), '.')) != NULL &&
-               strtoul(token + 1, NULL, 10) == s->number) { /* else an earlier call's */
-        answered(s, header, msg);
+    } else {
+        w = words_of(strrchr(natsMsg_GetSubject(msg), '.'), '.');
+        words_skip(&w, 1);
+        if (words_number(&w, 0, UINT32_MAX) == s->number && words_end(&w)) /* else an earlier call's */
+            answered(s, server_header(msg), msg);
     }
 }
 

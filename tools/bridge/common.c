@@ -25,6 +25,16 @@ void bridge_say(const struct bridge *b, const char *format, ...)
     va_end(arguments);
 }
 
+void bridge_strange(struct link *link, const char *what)
+{
+    if (!link->strange)
+        bridge_say(link->bridge,
+                   "%s: %s was refused: its header " BRIDGE_HEADER " is none of ours. More of the kind is only counted "
+                   "(failed in shmctl bridge)",
+                   link->options->name, what);
+    link->strange = true;
+}
+
 void bridge_fail(struct bridge *b, int error, const char *format, ...)
 {
     va_list arguments;

@@ -16,6 +16,7 @@
 #include "endpoint.h"
 #include "inbound.h"
 #include "server.h"
+#include "words.h"
 
 #define ASK_NS      UINT64_C(5000000000) /* a request for messages ends after so long, and is made anew */
 #define BATCH       256
@@ -98,10 +99,13 @@ static void count_down(struct inbound *in)
 
 static void ask_ended(struct inbound *in, const char *token)
 {
-    uint64_t number = token ? strtoull(token + 1, NULL, 10) : 0;
+    struct words w = words_of(token, '.');
+    uint64_t number;
 
+    words_skip(&w, 1);
+    number = words_number(&w, 1, UINT64_MAX);
     for (unsigned i = 0; i < ASKS; i++)
-        if (in->asks[i].number == number)
+        if (words_end(&w) && in->asks[i].number == number)
             in->asks[i].remaining = 0;
 }
 
@@ -130,8 +134,7 @@ static void pulse_done(struct strait_op *op, int res)
 }
 
 /* Commit: 0, -EAGAIN no room after all, -EPIPE nobody receives here any more, -EMSGSIZE. */
-static int commit(struct inbound *in, uint64_t sequence, uint16_t tag, uint32_t attempts, const void *data,
-                  uint32_t bytes, const char *ack)
+static int commit(struct inbound *in, const struct held *h, const void *data)
 {
     struct strait_tx *tx = in->tx;
     const struct strait_endpoint *e = tx->endpoint;
@@ -140,7 +143,7 @@ static int commit(struct inbound *in, uint64_t sequence, uint16_t tag, uint32_t 
     uint64_t cursor;
     int entry, r;
 
-    if (bytes > tx->slot_bytes)
+    if (h->bytes > tx->slot_bytes)
         return -EMSGSIZE;
     r = window_room(&in->window) ? strait_claim(tx, &claim, STRAIT_NOW) : -EAGAIN;
     if (r != 0)
@@ -149,22 +152,22 @@ static int commit(struct inbound *in, uint64_t sequence, uint16_t tag, uint32_t 
         return -EPROTO;
     cursor =
         (claim.place.word & STRAIT_TURN_MASK) | (uint64_t)((unsigned char *)claim.place.slot - end.slots) / end.stride;
-    strait_payload_write(claim.data, data, bytes);
-    strait_slot_describe(claim.place.slot, strait_head(bytes, tag, 0));
-    if (attempts)
+    strait_payload_write(claim.data, data, h->bytes);
+    strait_slot_describe(claim.place.slot, strait_head(h->bytes, h->tag, 0));
+    if (h->again)
         strait_ring_commit_again(&tx->end, &claim.place, e->view.max_attempts);
     else
         strait_ring_commit(&tx->end, &claim.place);
     strait_tx_ring(tx, 1);
-    entry = window_add(&in->window, sequence, e->ring, cursor);
+    entry = window_add(&in->window, h->sequence, e->ring, cursor);
     if (entry < 0)
         return entry; /* cannot be: there was a free entry before the claim */
     in->given[entry].state = GIVEN_COMMITTED;
     in->committed++;
-    snprintf(in->given[entry].ack, ACK_BYTES, "%s", ack);
+    snprintf(in->given[entry].ack, ACK_BYTES, "%s", h->ack);
     in->link->status->messages++;
-    in->link->status->bytes += bytes;
-    in->link->status->redelivered += attempts > 0;
+    in->link->status->bytes += h->bytes;
+    in->link->status->redelivered += h->again;
     if (in->link->options->ack_commit)
         inbound_acknowledge(in, (uint32_t)entry);
     else
@@ -205,9 +208,7 @@ static void deliver_held(struct inbound *in)
 {
     while (in->held) {
         struct held *h = in->held;
-        int r = window_find(&in->window, h->sequence) >= 0
-                    ? 0
-                    : commit(in, h->sequence, h->tag, h->attempts, h->data, h->bytes, h->ack);
+        int r = window_find(&in->window, h->sequence) >= 0 ? 0 : commit(in, h, h->data);
 
         if (r == -EAGAIN)
             return;
@@ -240,7 +241,7 @@ static void deliver(struct inbound *in, struct held *h, const void *data)
             start_pulse(in);
         return;
     }
-    r = in->held ? -EAGAIN : commit(in, h->sequence, h->tag, h->attempts, data, h->bytes, h->ack);
+    r = in->held ? -EAGAIN : commit(in, h, data);
     if (r == -EAGAIN)
         hold(in, h, data);
     else if (r < 0)
@@ -250,24 +251,36 @@ static void deliver(struct inbound *in, struct held *h, const void *data)
 /* $JS.ACK.[domain.account.]stream.consumer.delivered.sequence.… */
 static bool read_ack(const char *ack, uint64_t *sequence, uint32_t *delivered)
 {
-    const char *token[16];
-    unsigned n = 0, at;
+    struct words w = words_of(ack, '.');
+    unsigned dots = 0;
 
-    for (const char *c = ack; c && n < 16; c = strchr(c, '.'), c = c ? c + 1 : NULL)
-        token[n++] = c;
-    if (n < 9 || strlen(ack) >= ACK_BYTES)
+    for (const char *c = strchr(ack, '.'); c; c = strchr(c + 1, '.'))
+        dots++;
+    if (strncmp(ack, "$JS.ACK.", 8) != 0 || dots < 8 || strlen(ack) >= ACK_BYTES)
         return false;
-    at = n >= 11 ? 6 : 4;
-    *delivered = (uint32_t)strtoul(token[at], NULL, 10);
-    *sequence = strtoull(token[at + 1], NULL, 10);
-    return *sequence != 0;
+    words_skip(&w, dots >= 10 ? 6 : 4);
+    *delivered = (uint32_t)words_number(&w, 1, UINT32_MAX);
+    *sequence = words_number(&w, 1, UINT64_MAX);
+    return !w.wrong;
+}
+
+/* "M tag tries", or no header at all: then it is of somebody who knows nothing of us, and of the first try. */
+static bool read_header(const char *header, struct held *h)
+{
+    struct words w = words_of(header, ' ');
+
+    if (header == NULL)
+        return true;
+    words_letter(&w, 'M');
+    h->tag = (uint16_t)words_number(&w, 0, UINT16_MAX);
+    h->again = words_number(&w, 0, UINT32_MAX) > 0;
+    return words_end(&w);
 }
 
 static void received(struct inbound *in, natsMsg *msg)
 {
     const char *ack = natsMsg_GetReply(msg), *header;
     struct held h = {.bytes = (uint32_t)natsMsg_GetDataLength(msg)};
-    unsigned tag = 0, again = 0;
     uint32_t delivered;
 
     if (ack == NULL || !read_ack(ack, &h.sequence, &delivered)) {
@@ -277,15 +290,18 @@ static void received(struct inbound *in, natsMsg *msg)
     }
     count_down(in);
     header = server_header(msg);
-    if (header && *header == 'C') {
+    if (header && strcmp(header, "C") == 0) {
         snprintf(in->close_ack, sizeof in->close_ack, "%s", ack);
         return;
     }
-    if (header)
-        sscanf(header, "M %u %u", &tag, &again);
+    if (!read_header(header, &h)) {
+        in->link->status->failed++;
+        bridge_strange(in->link, "a message");
+        inbound_say(in, ack, "+TERM", NULL); /* it would be none of ours for others, too */
+        return;
+    }
     snprintf(h.ack, sizeof h.ack, "%s", ack);
-    h.tag = (uint16_t)tag;
-    h.attempts = again + (delivered > 1 ? delivered - 1 : 0) + (h.sequence <= in->suspect);
+    h.again |= delivered > 1 || h.sequence <= in->suspect;
     deliver(in, &h, natsMsg_GetData(msg));
 }
 

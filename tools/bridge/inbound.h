@@ -30,7 +30,8 @@ struct held {
     char ack[ACK_BYTES];
     uint64_t sequence;
     uint16_t tag;
-    uint32_t attempts, bytes;
+    bool again; /* it may have come before, here or elsewhere: to be marked */
+    uint32_t bytes;
     unsigned char data[];
 };
 

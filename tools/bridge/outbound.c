@@ -16,6 +16,7 @@
 #include "endpoint.h"
 #include "server.h"
 #include "stream.h"
+#include "words.h"
 
 #define WINDOW       256
 #define ACK_NS       UINT64_C(2000000000) /* no word from the server for so long: publish again */
@@ -242,10 +243,13 @@ static void acked(struct outbound *o, uint64_t number, natsMsg *msg)
 static void message(struct link *link, char what, const char *rest, natsMsg *msg)
 {
     struct outbound *o = link->state;
+    struct words w = words_of(rest, '.');
 
-    if (what == 'p')
-        acked(o, strtoull(rest, NULL, 10), msg);
-    else if (what == 's' && stream_message(&o->stream, rest, msg)) {
+    if (what == 'p') {
+        uint64_t number = words_number(&w, 0, UINT64_MAX);
+        if (words_end(&w))
+            acked(o, number, msg);
+    } else if (what == 's' && stream_message(&o->stream, rest, msg)) {
         if (o->stream.ready && link->status->state != BRIDGE_LINK_CLOSED)
             link->status->state = BRIDGE_LINK_RUNNING;
         want(o);

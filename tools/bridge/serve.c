@@ -17,6 +17,7 @@
 #include "calls.h"
 #include "endpoint.h"
 #include "server.h"
+#include "words.h"
 
 struct call {
     struct strait_await await; /* first: waits for the next part */
@@ -146,21 +147,25 @@ static struct call *free_call(struct serve *v)
     return NULL;
 }
 
-static void begin(struct serve *v, natsMsg *msg, const char *header)
+/* It says nothing that we could do: who asks is told so at once, and need not wait in vain. */
+static void refuse(struct serve *v, const char *to)
+{
+    v->link->status->failed++;
+    bridge_strange(v->link, "a request");
+    say(v, to, "E %d", EPROTO);
+}
+
+static void begin(struct serve *v, const struct calls_request *q, natsMsg *msg)
 {
     const char *to = natsMsg_GetReply(msg);
     struct call *c = free_call(v);
-    unsigned tag, attempt, window;
-    uint64_t left_us;
     int r;
 
-    if (sscanf(header, "Q %u %u %u %" SCNu64, &tag, &attempt, &window, &left_us) != 4)
-        return;
     if (c && c->buffer == NULL)
         c->buffer = malloc(v->reply_bytes);
     r = c && c->buffer
-            ? strait_request(v->tx, (uint16_t)tag, natsMsg_GetData(msg), (uint32_t)natsMsg_GetDataLength(msg),
-                             left_us ? strait_after_ns(left_us * 1000) : STRAIT_FOREVER, &c->reply, STRAIT_NOW)
+            ? strait_request(v->tx, q->tag, natsMsg_GetData(msg), (uint32_t)natsMsg_GetDataLength(msg),
+                             q->left_us ? strait_after_ns(q->left_us * 1000) : STRAIT_FOREVER, &c->reply, STRAIT_NOW)
             : -EAGAIN;
     if (r == -EAGAIN || r == -ETIMEDOUT || r == -ENOBUFS) {
         v->link->status->refused++;
@@ -174,17 +179,16 @@ static void begin(struct serve *v, natsMsg *msg, const char *header)
     }
     c->open = true;
     c->sent = c->passed_on = 0;
-    c->window = window ? window : 1;
+    c->window = q->window;
     c->heard_ns = c->said_ns = strait_now_ns();
     snprintf(c->to, sizeof c->to, "%s", to);
-    v->link->status->redelivered += attempt > 0;
+    v->link->status->redelivered += q->attempt > 0;
     want_part(c);
 }
 
-static void pass_message(struct serve *v, natsMsg *msg, const char *header)
+static void pass_message(struct serve *v, const struct calls_request *q, natsMsg *msg)
 {
-    int r = strait_send_tagged(v->tx, (uint16_t)atoi(header + 1), natsMsg_GetData(msg),
-                               (uint32_t)natsMsg_GetDataLength(msg), STRAIT_NOW);
+    int r = strait_send_tagged(v->tx, q->tag, natsMsg_GetData(msg), (uint32_t)natsMsg_GetDataLength(msg), STRAIT_NOW);
 
     if (r == 0) {
         v->link->status->messages++;
@@ -199,42 +203,60 @@ static void pass_message(struct serve *v, natsMsg *msg, const char *header)
 static void request(struct link *link, natsMsg *msg)
 {
     struct serve *v = link->state;
-    const char *header = server_header(msg), *to = natsMsg_GetReply(msg);
+    const char *to = natsMsg_GetReply(msg);
+    struct calls_request q;
 
-    if (header == NULL || to == NULL || strlen(to) >= BRIDGE_SUBJECT_BYTES)
-        return; /* nobody of ours */
-    if (link->bridge->stopping)
+    if (to == NULL)
+        link->status->failed++; /* nobody to be told */
+    else if (strlen(to) >= BRIDGE_SUBJECT_BYTES || !calls_read_request(server_header(msg), &q))
+        refuse(v, to);
+    else if (link->bridge->stopping)
         say(v, to, "B");
-    else if (*header == 'Q')
-        begin(v, msg, header);
-    else if (*header == 'M')
-        pass_message(v, msg, header);
+    else if (q.letter == 'M')
+        pass_message(v, &q, msg);
+    else
+        begin(v, &q, msg);
+}
+
+/* What the caller's side says of a call that is open. */
+static void follow(struct call *c, const char *header)
+{
+    struct calls_word word;
+
+    if (!calls_read_word(header, c->sent, &word)) {
+        bridge_strange(c->serve->link, "a word about a call");
+        fail(c, -EPROTO);
+        return;
+    }
+    if (word.letter == 'C') {
+        end(c);
+        return;
+    }
+    c->passed_on = word.parts;
+    if (word.letter == 'K')
+        say_at_it(c);
+    want_part(c);
 }
 
 static void message(struct link *link, char what, const char *rest, natsMsg *msg)
 {
     struct serve *v = link->state;
     const char *header = server_header(msg), *reply = natsMsg_GetReply(msg);
-    unsigned index, number;
-    struct call *c;
+    struct words w = words_of(rest, '.');
+    uint32_t index = (uint32_t)words_number(&w, 0, v->n - 1), number = (uint32_t)words_number(&w, 0, UINT32_MAX);
+    struct call *c = &v->calls[index];
 
-    if (what != 'c' || header == NULL || sscanf(rest, "%u.%u", &index, &number) != 2 || index >= v->n)
+    if (what != 'c' || header == NULL || !words_end(&w)) {
+        bridge_strange(link, "a word about a call");
         return;
-    c = &v->calls[index];
+    }
     if (!c->open || c->ending || c->number != number) {
         if (*header == 'K' && reply)
             say(v, reply, "U");
         return;
     }
     c->heard_ns = strait_now_ns();
-    if (*header == 'C') {
-        end(c);
-        return;
-    }
-    c->passed_on = (uint32_t)atoi(header + 1);
-    if (*header == 'K')
-        say_at_it(c);
-    want_part(c);
+    follow(c, header);
 }
 
 /* ---- time ---- */

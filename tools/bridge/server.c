@@ -13,6 +13,8 @@
 
 #include <strait/error.h>
 
+#include "words.h"
+
 #define RECONNECT_MS 200
 #define TIMEOUT_MS   2000
 
@@ -117,15 +119,12 @@ static void told_down(natsConnection *connection, void *closure)
 static void deliver_inbox(struct server *s, natsMsg *msg)
 {
     const char *at = natsMsg_GetSubject(msg) + strlen(s->prefix) + 1;
-    char what = *at++, *end;
-    unsigned long index = strtoul(at, &end, 10);
-    struct link *link;
+    char what = *at ? *at++ : 0;
+    struct words w = words_of(at, '.');
+    struct link *link = &s->bridge->link[words_number(&w, 0, s->bridge->options.links - 1)];
 
-    if (end == at || index >= s->bridge->options.links)
-        return;
-    link = &s->bridge->link[index];
-    if (link->open)
-        link->kind->message(link, what, *end == '.' ? end + 1 : end, msg);
+    if (!w.wrong && *w.at == '.' && link->open)
+        link->kind->message(link, what, w.at + 1, msg);
 }
 
 int server_next(natsSubscription *subscription, natsMsg **msg)
@@ -437,11 +436,13 @@ const char *server_header(natsMsg *msg)
 
 int server_word(natsMsg *msg)
 {
-    const char *value;
+    const char *value = NULL;
+    struct words w;
 
     if (natsMsg_GetDataLength(msg) > 0 || natsMsgHeader_Get(msg, "Status", &value) != NATS_OK)
         return 0;
-    return atoi(value);
+    w = words_of(value, ' ');
+    return (int)words_number(&w, 0, 999);
 }
 
 /* ---- beginning and end ---- */

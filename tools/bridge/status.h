@@ -39,7 +39,7 @@ struct bridge_link_status {
     uint64_t redelivered; /* came or went again, and are marked */
     uint64_t duplicates;  /* came again and were dropped: the window knew them, or the server's did */
     uint64_t refused;     /* out: the stream was full; calls: nobody there, or busy */
-    uint64_t failed;      /* calls that ended with an error of the bridge */
+    uint64_t failed;      /* calls that ended with an error of the bridge; what came and was not of ours */
     uint64_t window;      /* in: how many deliveries are remembered; out, calls: most under way */
     uint64_t per_second_milli;
     uint64_t last_ns; /* CLOCK_REALTIME of the last message */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server.h"
+#include "words.h"
 
 #define ASK_AGAIN_NS UINT64_C(1000000000)
 
@@ -103,11 +104,17 @@ void stream_count(struct stream *s)
 uint64_t stream_number(const char *json, const char *key, uint64_t otherwise)
 {
     char pattern[64];
+    struct words w;
+    uint64_t value;
     const char *at;
 
     snprintf(pattern, sizeof pattern, "\"%s\":", key);
     at = json ? strstr(json, pattern) : NULL;
-    return at && isdigit((unsigned char)at[strlen(pattern)]) ? strtoull(at + strlen(pattern), NULL, 10) : otherwise;
+    if (at == NULL)
+        return otherwise;
+    w = words_of(at + strlen(pattern), ',');
+    value = words_number(&w, 0, UINT64_MAX);
+    return w.wrong ? otherwise : value;
 }
 
 int stream_error(natsMsg *msg)
