@@ -224,6 +224,7 @@ static void acked(struct outbound *o, uint64_t number, natsMsg *msg)
             o->link->status->refused++;
             o->full = true;
         }
+        f->tries--; /* it is certain that this one has not arrived: nothing to be marked */
         retry(o, f, FULL_NS);
         return;
     }
