@@ -361,7 +361,7 @@ static void finish(struct inbound *in)
     struct out_message m = {.subject = in->close_subject, .header = "C", .data = ""};
 
     inbound_say(in, in->close_ack, "+WPI", NULL);
-    if (in->stream.messages > 1 || in->committed || in->held) {
+    if (in->stream.left > 1 || in->committed || in->held) {
         stream_count(&in->stream);
         return;
     }

@@ -23,7 +23,7 @@ void stream_init(struct stream *s, struct link *link, bool consumer)
     const struct link_options *o = link->options;
     int n;
 
-    *s = (struct stream){.link = link, .consumer = consumer, .messages = STREAM_UNKNOWN};
+    *s = (struct stream){.link = link, .consumer = consumer, .left = STREAM_UNKNOWN};
     n = snprintf(s->name, sizeof s->name, "strait_%s_%s", link->bridge->options.app, o->subject);
     for (int i = 0; i < n; i++)
         if (!isalnum((unsigned char)s->name[i]) && s->name[i] != '-')
@@ -94,8 +94,11 @@ void stream_count(struct stream *s)
 {
     char subject[256];
 
-    s->messages = STREAM_UNKNOWN;
-    snprintf(subject, sizeof subject, "$JS.API.STREAM.INFO.%s", s->name);
+    s->left = STREAM_UNKNOWN;
+    if (s->link->options->partition < 0)
+        snprintf(subject, sizeof subject, "$JS.API.CONSUMER.INFO.%s.%s", s->name, s->durable);
+    else
+        snprintf(subject, sizeof subject, "$JS.API.STREAM.INFO.%s", s->name);
     ask(s, "count", subject, "");
 }
 
@@ -170,6 +173,15 @@ static bool look_answered(struct stream *s, const char *text)
     return true;
 }
 
+static uint64_t count_answered(const struct stream *s, const char *text)
+{
+    uint64_t waiting = stream_number(text, "num_pending", STREAM_UNKNOWN);
+
+    if (s->link->options->partition >= 0)
+        return stream_number(text, "messages", STREAM_UNKNOWN);
+    return waiting == STREAM_UNKNOWN ? waiting : waiting + stream_number(text, "num_ack_pending", 0);
+}
+
 bool stream_message(struct stream *s, const char *rest, natsMsg *msg)
 {
     int error = stream_error(msg);
@@ -178,7 +190,7 @@ bool stream_message(struct stream *s, const char *rest, natsMsg *msg)
     if (strcmp(rest, "look") == 0)
         return error == 0 && look_answered(s, natsMsg_GetData(msg));
     if (strcmp(rest, "count") == 0) {
-        s->messages = error ? STREAM_UNKNOWN : stream_number(natsMsg_GetData(msg), "messages", STREAM_UNKNOWN);
+        s->left = error ? STREAM_UNKNOWN : count_answered(s, natsMsg_GetData(msg));
         return error == 0;
     }
     if (s->ready)

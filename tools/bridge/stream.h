@@ -24,7 +24,7 @@ struct stream {
     uint64_t waiting;  /* consumer: messages that nobody has got yet, */
     uint64_t pending;  /* got and not acknowledged; */
     uint64_t floor;    /* all up to this number of the stream are acknowledged */
-    uint64_t messages; /* in the stream, whoever they are for; STREAM_UNKNOWN until stream_count is answered */
+    uint64_t left;     /* not yet acknowledged by anybody; STREAM_UNKNOWN until stream_count is answered */
     uint64_t looked_ns;
 };
 
@@ -36,7 +36,10 @@ void stream_ensure(struct stream *stream);
 /** Ask how far the consumer is: waiting, pending, floor follow. */
 void stream_look(struct stream *stream);
 
-/** Ask how many messages the stream has: `messages` follows. */
+/**
+ * Ask how many messages are not acknowledged: `left` follows. Of a consumer that gets all of them it is its own count: a server that was
+ * killed may still have in the stream what was acknowledged. With partitions, nobody but the stream knows of all.
+ */
 void stream_count(struct stream *stream);
 
 /** An answer to one of these: true, something is new: ready, or figures. */
