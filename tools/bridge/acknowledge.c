@@ -78,6 +78,24 @@ bool inbound_acknowledge_released(struct inbound *in)
     return any;
 }
 
+void inbound_adopt(struct inbound *in)
+{
+    for (uint32_t i = 0; i < WINDOW_ENTRIES; i++) {
+        const struct window_place *p = &in->window.page->place[i];
+        struct given *g = &in->given[i];
+        int n;
+        if (g->state != GIVEN_STALE || p->sequence == 0 || p->consumer == 0)
+            continue;
+        /* where the server gave it out, but for the time and the backlog, which nobody reads */
+        n = snprintf(g->ack, ACK_BYTES, "$JS.ACK.%s.%s.%u.%" PRIu64 ".%" PRIu64 ".0.0", in->stream.name,
+                     in->stream.durable, p->tries, p->sequence, p->consumer);
+        if (n >= ACK_BYTES)
+            continue; /* as stale as before */
+        g->state = GIVEN_COMMITTED;
+        in->committed++;
+    }
+}
+
 static void say_working(struct inbound *in, uint64_t now_ns)
 {
     if (now_ns - in->said_ns < in->link->options->ack_wait_ns / 3)
@@ -95,11 +113,12 @@ static void say_again(struct inbound *in, uint64_t now_ns)
     for (uint32_t i = 0; i < WINDOW_ENTRIES; i++) {
         struct given *g = &in->given[i];
         uint64_t sequence = in->window.page->place[i].sequence;
-        if (g->state == GIVEN_RELEASED && now_ns - g->said_ns > CONFIRM_NS)
-            inbound_acknowledge(in, i);
-        else if (g->state == GIVEN_STALE && sequence && sequence <= in->stream.floor) {
-            g->state = GIVEN_DONE; /* a dead bridge's, and acknowledged */
+        bool said = g->state == GIVEN_RELEASED && now_ns - g->said_ns > CONFIRM_NS;
+        if ((said || g->state == GIVEN_STALE) && sequence && sequence <= in->stream.floor) {
+            g->state = GIVEN_DONE; /* a dead bridge's, perhaps, and acknowledged */
             window_done(&in->window, i);
+        } else if (said) {
+            inbound_acknowledge(in, i);
         }
     }
 }

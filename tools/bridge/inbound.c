@@ -159,7 +159,10 @@ static int commit(struct inbound *in, const struct held *h, const void *data)
     else
         strait_ring_commit(&tx->end, &claim.place);
     strait_tx_ring(tx, 1);
-    entry = window_add(&in->window, h->sequence, e->ring, cursor);
+    entry = window_add(
+        &in->window,
+        &(struct window_place){
+            .sequence = h->sequence, .cursor = cursor, .consumer = h->consumer, .tries = h->tries, .ring = e->ring});
     if (entry < 0)
         return entry; /* cannot be: there was a free entry before the claim */
     in->given[entry].state = GIVEN_COMMITTED;
@@ -248,8 +251,8 @@ static void deliver(struct inbound *in, struct held *h, const void *data)
         refuse(in, h, r);
 }
 
-/* $JS.ACK.[domain.account.]stream.consumer.delivered.sequence.… */
-static bool read_ack(const char *ack, uint64_t *sequence, uint32_t *delivered)
+/* $JS.ACK.[domain.account.]stream.consumer.tries.sequence.consumer's sequence.… */
+static bool read_ack(const char *ack, struct held *h)
 {
     struct words w = words_of(ack, '.');
     unsigned dots = 0;
@@ -259,8 +262,11 @@ static bool read_ack(const char *ack, uint64_t *sequence, uint32_t *delivered)
     if (strncmp(ack, "$JS.ACK.", 8) != 0 || dots < 8 || strlen(ack) >= ACK_BYTES)
         return false;
     words_skip(&w, dots >= 10 ? 6 : 4);
-    *delivered = (uint32_t)words_number(&w, 1, UINT32_MAX);
-    *sequence = words_number(&w, 1, UINT64_MAX);
+    h->tries = (uint32_t)words_number(&w, 1, UINT32_MAX);
+    h->sequence = words_number(&w, 1, UINT64_MAX);
+    h->consumer = words_number(&w, 1, UINT64_MAX);
+    if (dots >= 10)
+        h->consumer = 0; /* inbound_adopt does not know the domain and the account */
     return !w.wrong;
 }
 
@@ -281,9 +287,8 @@ static void received(struct inbound *in, natsMsg *msg)
 {
     const char *ack = natsMsg_GetReply(msg), *header;
     struct held h = {.bytes = (uint32_t)natsMsg_GetDataLength(msg)};
-    uint32_t delivered;
 
-    if (ack == NULL || !read_ack(ack, &h.sequence, &delivered)) {
+    if (ack == NULL || !read_ack(ack, &h)) {
         if (server_word(msg) != 100) /* the request has ended: 408 its time, 404, 409, 503 */
             ask_ended(in, strrchr(natsMsg_GetSubject(msg), '.'));
         return;
@@ -301,7 +306,7 @@ static void received(struct inbound *in, natsMsg *msg)
         return;
     }
     snprintf(h.ack, sizeof h.ack, "%s", ack);
-    h.again |= delivered > 1 || h.sequence <= in->suspect;
+    h.again |= h.tries > 1 || h.sequence <= in->suspect;
     deliver(in, &h, natsMsg_GetData(msg));
 }
 
@@ -312,7 +317,12 @@ static void begin_stream(struct inbound *in)
     uint64_t server = server_identity(in->link->bridge);
     bool fresh = in->window.page->server == 0;
 
-    window_stream(&in->window, in->stream.made);
+    if (window_stream(&in->window, in->stream.made)) {
+        memset(in->given, 0, WINDOW_ENTRIES * sizeof *in->given);
+        in->committed = 0;
+    }
+    inbound_adopt(in);
+    start_pulse(in);
     if (in->window.page->server != server)
         in->suspect = fresh ? 0 : in->stream.last;
     in->window.page->server = server;

@@ -11,7 +11,7 @@
 #define ASKS      4
 
 enum given_state {
-    GIVEN_STALE = 0, /* a dead bridge delivered it; acknowledged or not, we do not know */
+    GIVEN_STALE = 0, /* a dead bridge delivered it, and we do not know how to speak for it */
     GIVEN_COMMITTED, /* in the local ring */
     GIVEN_RELEASED,  /* done with; the server does not know it for certain */
     GIVEN_DONE,      /* it does */
@@ -28,7 +28,8 @@ struct given {
 struct held {
     struct held *next;
     char ack[ACK_BYTES];
-    uint64_t sequence;
+    uint64_t sequence, consumer; /* as window_place has them */
+    uint32_t tries;              /* how often the server has delivered it */
     uint16_t tag;
     bool again; /* it may have come before, here or elsewhere: to be marked */
     uint32_t bytes;
@@ -63,6 +64,9 @@ bool inbound_ring(const struct inbound *in, uint32_t ring, struct strait_ring_en
 
 /** A word to the server about a message. */
 void inbound_say(struct inbound *in, const char *to, const char *what, const char *reply);
+
+/** Take over what a dead bridge has delivered: the server is to hear of it from us. */
+void inbound_adopt(struct inbound *in);
 
 /** We are done with an entry: tell the server, until it confirms. */
 void inbound_acknowledge(struct inbound *in, uint32_t entry);

@@ -87,13 +87,14 @@ void window_close(struct window *w)
     w->region = NULL;
 }
 
-void window_stream(struct window *w, uint64_t made)
+bool window_stream(struct window *w, uint64_t made)
 {
     if (w->page->made == made)
-        return;
+        return false;
     memset(w->page->place, 0, sizeof w->page->place);
     w->page->made = made;
     index_all(w);
+    return true;
 }
 
 int window_find(const struct window *w, uint64_t sequence)
@@ -111,7 +112,7 @@ static void forget(struct window *w, uint32_t entry)
     w->free[w->free_n++] = (uint16_t)entry;
 }
 
-int window_add(struct window *w, uint64_t sequence, uint32_t ring, uint64_t cursor)
+int window_add(struct window *w, const struct window_place *place)
 {
     struct window_place *p;
     uint32_t entry;
@@ -125,10 +126,12 @@ int window_add(struct window *w, uint64_t sequence, uint32_t ring, uint64_t curs
         return -ENOSPC;
     entry = w->free[--w->free_n];
     p = &w->page->place[entry];
-    p->ring = ring;
-    p->cursor = cursor;
+    p->cursor = place->cursor;
+    p->consumer = place->consumer;
+    p->tries = place->tries;
+    p->ring = place->ring;
     strait_fence_compiler(); /* one thread writes, and a successor reads after its death: the program's order is enough */
-    p->sequence = sequence;
+    p->sequence = place->sequence;
     index_add(w, entry);
     return (int)entry;
 }

@@ -16,7 +16,9 @@
 struct window_place {
     uint64_t sequence; /* of the stream; 0 = the entry is free. Written last */
     uint64_t cursor;   /* turn 40 | slot 24, as a ring's cursors */
-    uint64_t ring;
+    uint64_t consumer; /* its number as the consumer counts, and */
+    uint32_t tries;    /* how often it was delivered: with these a successor speaks for it. consumer 0: it cannot */
+    uint32_t ring;
 };
 
 struct window_page {
@@ -40,14 +42,14 @@ struct window {
 int window_open(struct window *window, struct link *link, uint64_t epoch);
 void window_close(struct window *window);
 
-/** These sequences are of the stream that was made then: those of another are forgotten. */
-void window_stream(struct window *window, uint64_t made);
+/** These sequences are of the stream that was made then: those of another are forgotten. Were there any? */
+bool window_stream(struct window *window, uint64_t made);
 
 /** The entry of a sequence, or -ENOENT. */
 int window_find(const struct window *window, uint64_t sequence);
 
 /** Remember a delivery: its entry, or -ENOSPC. */
-int window_add(struct window *window, uint64_t sequence, uint32_t ring, uint64_t cursor);
+int window_add(struct window *window, const struct window_place *place);
 
 /** The acknowledgement is confirmed. It is remembered all the same, as long as there is room. */
 void window_done(struct window *window, uint32_t entry);
