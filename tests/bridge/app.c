@@ -84,6 +84,7 @@ static int try_send(struct strait_segment *segment, char **word)
     while ((r = send_number(tx, n, strait_after_ns(UINT64_C(2000000000)))) == 0)
         n++;
     printf("full after %llu: %d\n", (unsigned long long)n, r);
+    strait_tx_close(tx);
     return r == -EAGAIN || r == -ETIMEDOUT ? 0 : say(r, "send");
 }
 
@@ -213,6 +214,7 @@ static int big(struct strait_segment *segment, char **word)
             usleep(pause_us);
     }
     strait_reply_close(&reply);
+    strait_pool_close(pool);
     if (r < 0)
         return say(r, "reply");
     printf("parts %llu restarts %u\n", (unsigned long long)next, restarts);

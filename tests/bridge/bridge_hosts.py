@@ -2,10 +2,13 @@
 """Two and three machines: channels, keys, calls, refusals, and strait-fetch with its workers elsewhere. The programs are those
 that would run on one machine."""
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 
-from hosts import BRIDGE, FETCH, ORIGIN, Case, main, wait_for
+from hosts import BRIDGE, DOCUMENT, FETCH, NATS, ORIGIN, Case, main, wait_for
 
 
 def blob(seed, size):
@@ -22,14 +25,53 @@ def blob(seed, size):
 class TwoHosts(Case):
     def test_channel(self):
         """All messages, once, in order; the close follows them."""
-        self.a.bridge("--out", "jobs")
-        self.b.bridge("--in", "jobs")
+        bridges = [self.a.bridge("--out", "jobs"), self.b.bridge("--in", "jobs")]
         consumer = self.b.app("consume", "jobs")
         producer = self.a.app("produce", "jobs", 0, 5000, "shut")
         self.assertEqual(producer.end(), 0, producer.errors())
         self.assertEqual(consumer.end(), 0, consumer.errors())
         self.assertEqual(consumer.lines(), ["ready"] + ["%d 0" % n for n in range(5000)])
-        self.assertEqual(wait_for("closed", lambda: self.a.link("jobs")["state"] == "closed"), True)
+        for h in (self.a, self.b):
+            wait_for("closed", lambda: h.link("jobs")["state"] == "closed")
+        for bridge in bridges: # a signal ends it at once, and nothing of it is left
+            self.assertEqual(bridge.kill(signal.SIGTERM), 0, bridge.errors())
+
+    def test_what_shmctl_shows(self):
+        """Links, rates, lag, what came again, and since when a server cannot be reached."""
+        self.a.bridge("--out", "jobs,limit=300")
+        self.b.bridge("--in", "jobs")
+        self.a.app("make", "channel", "jobs").says("made")
+        self.b.app("make", "channel", "jobs").says("made")
+        wait_for("nobody", lambda: (self.b.link("jobs") or {}).get("state") == "nobody")
+        producer = self.a.app("produce", "jobs", 0, 400) # 300 lie in the stream, the others in the ring
+        producer.says("sent")
+        wait_for("full", lambda: self.a.link("jobs")["state"] == "full")
+        wait_for("lag: %s %s" % (self.a.link("jobs"), self.b.link("jobs")),
+                 lambda: (self.b.link("jobs")["lag"], self.a.link("jobs")["lag"] + self.a.link("jobs")["under_way"]) == (300, 100))
+        consumer = self.b.app("consume", "jobs")
+        wait_for("all of them", lambda: len(consumer.lines()) == 401)
+        wait_for("a rate", lambda: self.a.link("jobs")["per_second"] > 0 and self.b.link("jobs")["per_second"] > 0)
+        wait_for("no lag", lambda: self.b.link("jobs")["lag"] + self.a.link("jobs")["lag"] == 0)
+        for h, kind, window in ((self.a, "out", 64), (self.b, "in", 4096)): # peek_window of the channel; docs/BRIDGE.md
+            status, link = h.status(), h.link("jobs")
+            self.assertEqual(set(status), {"segment", "bridge", "pid", "alive", "app", "server", "started_ns", "updated_ns",
+                                           "unreachable_since_ns", "reconnects", "max_payload", "links"})
+            self.assertEqual(set(link), {"kind", "name", "subject", "state", "messages", "bytes", "per_second", "under_way", "lag",
+                                         "redelivered", "duplicates", "refused", "failed", "window", "last_ns"})
+            self.assertEqual((status["segment"], status["bridge"], status["alive"], status["app"], status["server"],
+                              status["unreachable_since_ns"], status["reconnects"], status["max_payload"]),
+                             ("shop", "bridge", True, "shop", self.url, 0, 0, 1 << 20))
+            self.assertEqual((link["kind"], link["name"], link["subject"], link["messages"], link["window"], link["bytes"]),
+                             (kind, "jobs", "strait.shop.jobs", 400, window, sum(8 + n % 48 for n in range(400))))
+            self.assertGreater(link["last_ns"], status["started_ns"])
+        self.assertEqual(self.b.link("jobs")["redelivered"], 0)
+        self.b.cable(False)
+        since_ns = wait_for("b says so", lambda: self.b.status()["unreachable_since_ns"])
+        self.assertGreater(since_ns, self.b.link("jobs")["last_ns"])
+        self.assertEqual(self.b.link("jobs")["state"], "offline")
+        self.b.cable(True)
+        wait_for("b is back", lambda: self.b.status()["unreachable_since_ns"] == 0)
+        self.assertEqual(self.b.status()["reconnects"], 1)
 
     def test_calls(self):
         """Answers, parts with backpressure, a handler's error, a caller that leaves, and nobody there."""
@@ -53,7 +95,9 @@ class TwoHosts(Case):
         leaving = self.a.app("big", "pool", 1000000, 1000)
         leaving.says("begun")
         leaving.kill()
+        left = time.monotonic()
         worker.says("unwanted after")
+        self.assertLess(time.monotonic() - left, 10, "not told: found out by 15 s of silence")
         sent = int([l for l in worker.lines() if l.startswith("unwanted")][0].split()[-1])
         self.assertLess(sent, 10000, "no backpressure: a slow reader, and so much was sent")
         call = self.a.app("call", "pool", 7, 1)
@@ -173,6 +217,33 @@ class ThreeHosts(Case):
         for w in workers:
             self.assertGreater(len(w.lines()), 50, "one machine answered nearly everything")
 
+    def test_close_waits_for_all(self):
+        """What is not acknowledged on one machine keeps the channel open on all, though its close has come to another."""
+        self.a.bridge("--out", "jobs")
+        self.b.bridge("--in", "jobs")
+        self.c.bridge("--in", "jobs")
+        consumers = [self.b.app("consume", "jobs"), self.c.app("consume", "jobs")]
+        for c in consumers:
+            c.says("ready")
+        consumers[0].hold()
+        self.b.ready("jobs")
+        self.c.ready("jobs")
+        producer = self.a.app("produce", "jobs", 0, 1000, "shut")
+        self.assertEqual(producer.end(), 0, producer.errors())
+        wait_for("the rest", lambda: self.count_seen(consumers) + self.b.link("jobs")["under_way"] == 1000)
+        held = self.b.link("jobs")["under_way"]
+        self.assertGreater(held, 0)
+        consumer = ("CONSUMER", "INFO", "strait_shop_jobs", "strait")
+        wait_for("the close is with c", lambda: self.ask_server(*consumer)["num_ack_pending"] == held + 1)
+        until = time.monotonic() + 1 # c looks ten times a second whether it may close
+        wait_for("a second", lambda: time.monotonic() > until)
+        self.assertEqual([h.link("jobs")["state"] for h in (self.b, self.c)], ["running", "running"])
+        consumers[0].go_on()
+        for c in consumers:
+            self.assertEqual(c.end(), 0, c.errors())
+        self.check_history(consumers, 1000, 0)
+        wait_for("an empty stream", lambda: self.stored("jobs") == 0)
+
     def test_keys(self):
         """The server spreads the tags over two parts: a key's messages all go to one machine, in order."""
         self.a.bridge("--out", "keyed,key=tag")
@@ -195,6 +266,54 @@ class ThreeHosts(Case):
                 self.assertEqual(of_key, sorted(of_key), "a key's messages out of order")
         self.assertEqual(keys[0] & keys[1], set())
         self.assertTrue(keys[0] and keys[1])
+
+
+class Documented(Case):
+    """The deployment that docs/BRIDGE.md shows: its configuration and its command lines, as they stand there."""
+    hosts = ("a", "b", "c")
+
+    def start_server(self):
+        with open(DOCUMENT) as f:
+            self.document = f.read()
+        path = os.path.join(self.root, "nats-server.conf")
+        with open(path, "w") as f:
+            f.write(re.search(r"\$ cat /etc/nats-server.conf\n(.*?)\$ nats-server -c", self.document, re.S)[1])
+        subprocess.run(["nsenter", "-t", str(self.hub.init), "-m", "sh", "-ec",
+                        "mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/nats"], check=True)
+        self.server = self.hub.run("nats", NATS, "-c", path)
+        wait_for("the server: " + self.server.errors(), lambda: "Server is ready" in self.server.errors())
+        names = os.path.join(self.root, "hosts")
+        with open(names, "w") as f:
+            f.write("10.77.0.1 hub\n127.0.0.1 localhost\n")
+        for name in self.hosts:
+            subprocess.run(["nsenter", "-t", str(getattr(self, name).init), "-m", "mount", "--bind", names, "/etc/hosts"],
+                           check=True)
+
+    def test_three_machines(self):
+        lines = re.findall(r"^([abc])\$ strait-bridge (.*)$", self.document, re.M)
+        self.assertEqual([name for name, _ in lines], ["a", "b", "c"])
+        for name, arguments in lines:
+            getattr(self, name).run("bridge", BRIDGE, *arguments.split())
+        consumers = [self.b.app("consume", "jobs", 100), self.c.app("consume", "jobs", 100)]
+        results = self.a.app("consume", "results")
+        workers = [self.b.app("work", "render"), self.c.app("work", "render")]
+        self.a.app("make", "pool", "render").says("made")
+        for p in consumers + workers + [results]:
+            p.says("ready")
+        for h in (self.b, self.c):
+            h.ready("jobs")
+            wait_for("a subscription", lambda: h.link("render")["state"] == "running")
+        self.a.app("produce", "jobs", 0, 2000).says("sent")
+        self.b.app("produce", "results", 0, 500).says("sent")
+        self.c.app("produce", "results", 500, 500).says("sent")
+        call = self.a.app("call", "render", 0, 100)
+        self.assertEqual(call.end(), 0, call.errors())
+        self.assertEqual(call.lines(), ["%d %d" % (n, 2 * n + 1) for n in range(100)])
+        wait_for("jobs", lambda: self.count_seen(consumers) == 2000)
+        wait_for("results", lambda: self.count_seen([results]) == 1000)
+        self.check_history(consumers, 2000, 0)
+        self.check_history([results], 1000, 0)
+        self.assertRegex(self.a.shmctl("bridge", "shop"), r"out +jobs +running +2000 ")
 
 
 main()

@@ -1,26 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Others publish to the subjects as well: what they write into the header is read right or refused, at once and loudly enough; it
 never becomes a number that nobody has written, and what is ours goes on."""
-import json
-
-from hosts import STRANGER, Case, main, wait_for
+from hosts import Case, main, wait_for
 
 TEXT = "00000000" # a number that app knows as its own: 8 bytes, tag 0
 NUMBER = int.from_bytes(TEXT.encode(), "little")
 
 
 class Strangers(Case):
-    def stranger(self, *arguments):
-        return self.hub.run("stranger", STRANGER, self.url, *arguments)
-
     def say(self, *arguments):
         p = self.stranger("say", *arguments)
         self.assertEqual(p.end(), 0, p.errors())
-
-    def ask(self, *arguments):
-        p = self.stranger("ask", *arguments)
-        self.assertEqual(p.end(), 0, p.errors())
-        return p.text()[:-1]
 
     def test_messages(self):
         bridge = self.b.bridge("--in", "jobs")
@@ -36,15 +26,11 @@ class Strangers(Case):
         wait_for("three: " + consumer.text(), lambda: len(consumer.lines()) == 4)
         self.assertEqual(consumer.lines(), ["ready"] + ["%d %d" % (NUMBER, attempts) for attempts in (0, 0, 1)])
         # refused, and not to be delivered for ever
-        wait_for("an empty stream", lambda: self.messages("jobs") == 0)
+        wait_for("an empty stream", lambda: self.stored("jobs") == 0)
         wait_for("status", lambda: self.b.link("jobs")["messages"] == 3)
         self.assertEqual(self.b.link("jobs")["failed"], len(wrongs))
         self.assertEqual(self.b.link("jobs")["state"], "running")
         self.assertEqual(bridge.errors().count("its header Strait is none of ours"), 1, "said once")
-
-    def messages(self, channel):
-        text = self.ask("$JS.API.STREAM.INFO.strait_shop_" + channel, "-", "")
-        return json.loads(text[text.index("{"):])["state"]["messages"]
 
     def test_requests(self):
         self.b.bridge("--serve", "pool")

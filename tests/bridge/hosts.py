@@ -15,6 +15,7 @@ import unittest
 
 BRIDGE, APP, FETCH, SHMCTL, ORIGIN, STRANGER = map(os.path.abspath, sys.argv[1:7])
 NATS = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/bin")
+DOCUMENT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "docs", "BRIDGE.md")
 PATIENCE = 40.0
 SHORT = "STRAIT_SHORT" in os.environ
 
@@ -98,6 +99,13 @@ class Process:
         if self.pid and self.running():
             os.kill(self.pid, number)
         return self.popen.wait(PATIENCE)
+
+    def hold(self):
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        for pid in (self.pid, self.popen.pid): # nsenter stops with what it has started
+            os.kill(pid, signal.SIGCONT)
 
     def kill_child(self):
         """kill -9 of the bridge proper, which its keeper starts again; the new one."""
@@ -184,7 +192,9 @@ class Host:
             os.kill(self.init, signal.SIGKILL)
             self.holder.wait()
             for p in self.processes:
-                p.popen.wait()
+                if p.popen.poll() is None:
+                    os.kill(p.popen.pid, signal.SIGCONT) # an nsenter that was stopped with what it has started
+                p.popen.wait(PATIENCE)
         self.alive = False
 
 
@@ -203,6 +213,35 @@ class Case(unittest.TestCase):
         for i, name in enumerate(self.hosts):
             setattr(self, name, self.connect(Host(self, name, i + 2)))
         self.start_server()
+
+    def tearDown(self):
+        """Whatever a sanitized build has to complain of, it says on the way."""
+        for host in [self.hub] + [getattr(self, name) for name in self.hosts]:
+            for p in host.processes:
+                for word in ("Sanitizer", "runtime error:"):
+                    self.assertNotIn(word, p.errors(), p.name)
+
+    def stranger(self, *arguments):
+        """Somebody else's program on the hub."""
+        return self.hub.run("stranger", STRANGER, self.url, *arguments)
+
+    def ask(self, subject, header="-", text=""):
+        p = self.stranger("ask", subject, header, text)
+        self.assertEqual(p.end(), 0, p.errors())
+        return p.text()[:-1]
+
+    def ask_server(self, *tokens):
+        text = self.ask("$JS.API." + ".".join(tokens))
+        return json.loads(text[text.index("{"):])
+
+    def unsettled(self, channel):
+        """Messages that are not acknowledged: waiting, and given out."""
+        consumer = self.ask_server("CONSUMER", "INFO", "strait_shop_" + channel, "strait")
+        return consumer["num_pending"] + consumer["num_ack_pending"]
+
+    def stored(self, channel):
+        """Messages of the stream. A server that was killed may have there what was acknowledged."""
+        return self.ask_server("STREAM", "INFO", "strait_shop_" + channel)["state"]["messages"]
 
     def on_hub(self, script):
         subprocess.run(["nsenter", "-t", str(self.hub.init), "-n", "sh", "-ec", script], check=True)
