@@ -106,24 +106,42 @@ int ctl_attached_view(struct strait_segment *segment, const char *channel, struc
     return CTL_DAMAGED;
 }
 
-int ctl_open_sender(struct strait_segment *segment, const char *channel, struct strait_tx **tx)
+int ctl_as_sender(const struct ctl *ctl, int (*act)(const struct ctl *, struct strait_tx *, void *), void *arg)
 {
     struct strait_channel_view view;
-    int r = ctl_attached_view(segment, channel, &view); /* opening would make what is not there */
+    struct strait_segment *segment;
+    struct strait_tx *tx;
+    int r = ctl_attach(ctl, ctl->word[0], &segment);
 
     if (r != CTL_GOOD)
         return r;
-    r = strait_tx_open(segment, channel, NULL, tx);
-    return r < 0 ? ctl_say_failed(channel, r) : CTL_GOOD;
+    r = ctl_attached_view(segment, ctl->word[1], &view); /* opening would make what is not there */
+    if (r == CTL_GOOD && (r = strait_tx_open(segment, ctl->word[1], NULL, &tx)) < 0) {
+        r = ctl_say_failed(ctl->word[1], r);
+    } else if (r == CTL_GOOD) {
+        r = act(ctl, tx, arg);
+        strait_tx_close(tx);
+    }
+    strait_detach(segment);
+    return r;
 }
 
-int ctl_open_receiver(struct strait_segment *segment, const char *channel, struct strait_rx **rx)
+int ctl_as_receiver(const struct ctl *ctl, int (*act)(const struct ctl *, struct strait_rx *))
 {
     struct strait_channel_view view;
-    int r = ctl_attached_view(segment, channel, &view);
+    struct strait_segment *segment;
+    struct strait_rx *rx;
+    int r = ctl_attach(ctl, ctl->word[0], &segment);
 
     if (r != CTL_GOOD)
         return r;
-    r = strait_rx_open(segment, channel, NULL, rx);
-    return r < 0 ? ctl_say_failed(channel, r) : CTL_GOOD;
+    r = ctl_attached_view(segment, ctl->word[1], &view);
+    if (r == CTL_GOOD && (r = strait_rx_open(segment, ctl->word[1], NULL, &rx)) < 0) {
+        r = ctl_say_failed(ctl->word[1], r);
+    } else if (r == CTL_GOOD) {
+        r = act(ctl, rx);
+        strait_rx_close(rx);
+    }
+    strait_detach(segment);
+    return r;
 }

@@ -20,9 +20,10 @@ int ctl_say_busy(const char *path);
 /** A call of the library failed: say so with its sentence. CTL_FINDING, or CTL_DAMAGED for -EPROTO and the like. */
 int ctl_say_failed(const char *what, int error);
 
-/** Open an end of an existing channel: never makes one. CTL_GOOD, else it has said why. */
-int ctl_open_sender(struct strait_segment *segment, const char *channel, struct strait_tx **tx);
-int ctl_open_receiver(struct strait_segment *segment, const char *channel, struct strait_rx **rx);
+/** Attach to the segment of the first word, open an end of the channel of the second (never makes one), act, and leave. What act
+ * says, else it has said why. */
+int ctl_as_sender(const struct ctl *ctl, int (*act)(const struct ctl *, struct strait_tx *, void *arg), void *arg);
+int ctl_as_receiver(const struct ctl *ctl, int (*act)(const struct ctl *, struct strait_rx *));
 
 /** The numbers of a channel that we are attached to. */
 int ctl_attached_view(struct strait_segment *segment, const char *channel, struct strait_channel_view *view);

@@ -48,19 +48,7 @@ static int drain(const struct ctl *ctl, struct strait_rx *rx)
 
 static int run_drain(const struct ctl *ctl)
 {
-    struct strait_segment *segment;
-    struct strait_rx *rx;
-    int r = ctl_attach(ctl, ctl->word[0], &segment);
-
-    if (r != CTL_GOOD)
-        return r;
-    r = ctl_open_receiver(segment, ctl->word[1], &rx);
-    if (r == CTL_GOOD) {
-        r = drain(ctl, rx);
-        strait_rx_close(rx);
-    }
-    strait_detach(segment);
-    return r;
+    return ctl_as_receiver(ctl, drain);
 }
 
 const struct ctl_command ctl_drain = {

@@ -239,8 +239,9 @@ static void keep_time(uint64_t began, uint64_t offset_ns, double speed)
     }
 }
 
-static int send_record(const struct ctl *ctl, FILE *file, struct strait_tx *tx)
+static int send_record(const struct ctl *ctl, struct strait_tx *tx, void *arg)
 {
+    FILE *file = arg;
     double speed = ctl_seconds(ctl, "speed", 1);
     uint64_t began = strait_now_ns(), first = 0, n = 0, requests = 0;
     unsigned char *bytes = malloc(tx->slot_bytes);
@@ -279,22 +280,12 @@ static int send_record(const struct ctl *ctl, FILE *file, struct strait_tx *tx)
 static int run_replay(const struct ctl *ctl)
 {
     FILE *file = open_record(ctl->word[2]);
-    struct strait_segment *segment;
-    struct strait_tx *tx;
     int r;
 
     if (file == NULL)
         return CTL_FINDING;
-    r = ctl_attach(ctl, ctl->word[0], &segment);
-    if (r == CTL_GOOD) {
-        r = ctl_open_sender(segment, ctl->word[1], &tx);
-        ctl_catch_signals();
-        if (r == CTL_GOOD) {
-            r = send_record(ctl, file, tx);
-            strait_tx_close(tx);
-        }
-        strait_detach(segment);
-    }
+    ctl_catch_signals();
+    r = ctl_as_sender(ctl, send_record, file);
     fclose(file);
     return r;
 }

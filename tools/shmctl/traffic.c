@@ -49,29 +49,13 @@ static int send_words(const struct ctl *ctl, struct strait_tx *tx, uint64_t *don
     return r;
 }
 
-static int with_sender(const struct ctl *ctl, int (*act)(const struct ctl *ctl, struct strait_tx *tx))
-{
-    struct strait_segment *segment;
-    struct strait_tx *tx;
-    int r = ctl_attach(ctl, ctl->word[0], &segment);
-
-    if (r != CTL_GOOD)
-        return r;
-    r = ctl_open_sender(segment, ctl->word[1], &tx);
-    if (r == CTL_GOOD) {
-        r = act(ctl, tx);
-        strait_tx_close(tx);
-    }
-    strait_detach(segment);
-    return r;
-}
-
-static int send_all(const struct ctl *ctl, struct strait_tx *tx)
+static int send_all(const struct ctl *ctl, struct strait_tx *tx, void *unused)
 {
     uint64_t done[2] = {0, 0}; /* sent, dropped by the channel's policy */
     int r = send_words(ctl, tx, done);
     struct json j;
 
+    (void)unused;
     if (ctl->json) {
         ctl_json_begin(&j, "send");
         json_u64(&j, "sent", done[0]);
@@ -83,7 +67,7 @@ static int send_all(const struct ctl *ctl, struct strait_tx *tx)
 
 static int run_send(const struct ctl *ctl)
 {
-    return with_sender(ctl, send_all);
+    return ctl_as_sender(ctl, send_all, NULL);
 }
 
 const struct ctl_command ctl_send = {
@@ -134,19 +118,7 @@ static int receive(const struct ctl *ctl, struct strait_rx *rx)
 
 static int run_recv(const struct ctl *ctl)
 {
-    struct strait_segment *segment;
-    struct strait_rx *rx;
-    int r = ctl_attach(ctl, ctl->word[0], &segment);
-
-    if (r != CTL_GOOD)
-        return r;
-    r = ctl_open_receiver(segment, ctl->word[1], &rx);
-    if (r == CTL_GOOD) {
-        r = receive(ctl, rx);
-        strait_rx_close(rx);
-    }
-    strait_detach(segment);
-    return r;
+    return ctl_as_receiver(ctl, receive);
 }
 
 const struct ctl_command ctl_recv = {
@@ -178,7 +150,7 @@ static uint64_t call_deadline(const struct ctl *ctl)
     return strait_after_ns((uint64_t)(ctl_seconds(ctl, "timeout", 5) * 1e9));
 }
 
-static int call(const struct ctl *ctl, struct strait_tx *tx)
+static int call(const struct ctl *ctl, struct strait_tx *tx, void *unused)
 {
     const char *text = ctl->words > 2 ? ctl->word[2] : "";
     char *answer = malloc(ANSWER_BYTES);
@@ -186,6 +158,7 @@ static int call(const struct ctl *ctl, struct strait_tx *tx)
     struct strait_msg msg;
     int64_t n;
 
+    (void)unused;
     if (answer == NULL)
         return ctl_say_failed("answer", -ENOMEM);
     ctl_message_format(ctl, &how);
@@ -199,7 +172,7 @@ static int call(const struct ctl *ctl, struct strait_tx *tx)
 
 static int run_call(const struct ctl *ctl)
 {
-    return with_sender(ctl, call);
+    return ctl_as_sender(ctl, call, NULL);
 }
 
 const struct ctl_command ctl_call = {
@@ -245,13 +218,14 @@ static void print_latency(const struct ctl *ctl, uint64_t *ns, uint64_t n)
     json_close(&j);
 }
 
-static int latency(const struct ctl *ctl, struct strait_tx *tx)
+static int latency(const struct ctl *ctl, struct strait_tx *tx, void *unused)
 {
     uint64_t most = ctl_number(ctl, "count", 1000, 1, 10000000), n = 0, *ns = calloc(most, sizeof *ns);
     double pause = ctl_given(ctl, "interval") ? ctl_seconds(ctl, "interval", 0) : 0;
     char text[16] = "ping", answer[4096];
     int64_t r = ns ? 0 : -ENOMEM;
 
+    (void)unused;
     ctl_catch_signals();
     while (r >= 0 && n < most && !ctl_stop) {
         uint64_t began = strait_now_ns();
@@ -271,7 +245,7 @@ static int latency(const struct ctl *ctl, struct strait_tx *tx)
 
 static int run_latency(const struct ctl *ctl)
 {
-    return with_sender(ctl, latency);
+    return ctl_as_sender(ctl, latency, NULL);
 }
 
 const struct ctl_command ctl_latency = {
