@@ -17,6 +17,7 @@ struct strait_endpoint {
     struct strait_channel_view view;
     enum strait_role role;
     uint32_t ring;                /* senders: the ring they send on */
+    uint32_t reply;               /* senders: where the search for a free reply begins. The handle's thread */
     struct strait_ring_end *ends; /* senders: one, or all shards; receivers: one for each ring; ours to free */
     uint32_t ends_n;
     struct strait_spread_map *spread; /* sharded channels: which shard is near. Else NULL. Ours to free */

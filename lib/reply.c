@@ -12,11 +12,17 @@
 
 /* ---- caller: request ---- */
 
+static uint32_t index_of(uint64_t token)
+{
+    return (uint32_t)(token & STRAIT_TOKEN_INDEX_MASK);
+}
+
+/* The search begins at the reply that was closed last: it is free, and in our cache. */
+
 static int open_reply(struct strait_tx *tx, struct strait_reply_rx *r)
 {
     struct strait_channel_view *view = &tx->endpoint->view;
-    uint32_t from = (uint32_t)(r->token & STRAIT_TOKEN_INDEX_MASK) + view->map->lease;
-    int e = strait_reply_open(view, from % view->replies, &r->end, &r->token);
+    int e = strait_reply_open(view, tx->endpoint->reply % view->replies, &r->end, &r->token);
 
     if (e == -ENOBUFS)
         return strait_fail(strait_endpoint_error(tx->endpoint, STRAIT_ERROR_NO_REPLY, e),
@@ -25,10 +31,11 @@ static int open_reply(struct strait_tx *tx, struct strait_reply_rx *r)
     if (e < 0)
         return strait_fail(strait_endpoint_error(tx->endpoint, STRAIT_ERROR_DAMAGED, e),
                            "channel %s: its replies are damaged", tx->endpoint->name);
+    tx->endpoint->reply = index_of(r->token) + 1;
     r->tx = tx;
     r->unrung = 0;
     r->last = false;
-    return strait_reply_at(view, (uint32_t)(r->token & STRAIT_TOKEN_INDEX_MASK), &r->reply);
+    return strait_reply_at(view, index_of(r->token), &r->reply);
 }
 
 int strait_request(struct strait_tx *tx, uint16_t tag, const void *data, uint32_t bytes, uint64_t job_deadline_ns,
@@ -205,6 +212,7 @@ void strait_reply_close(struct strait_reply_rx *r)
         return;
     strait_await_orphan(r->tx->endpoint->awaits, r);
     strait_reply_drop(r->reply, r->token, r->tx->endpoint->segment->map.lease);
+    r->tx->endpoint->reply = index_of(r->token);
     r->reply = NULL;
 }
 

@@ -31,6 +31,7 @@ int strait_tx_open(struct strait_segment *segment, const char *name, const struc
         return r;
     }
     shared = s->endpoint.view.shared;
+    s->endpoint.reply = segment->map.lease; /* callers begin apart */
     s->tx.home = segment->home;
     s->tx.status = &shared->status;
     s->tx.bell = s->endpoint.view.flags & STRAIT_CHANNEL_BUSY ? NULL : &shared->readable;
