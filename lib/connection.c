@@ -32,18 +32,19 @@ static bool fits(const struct strait_connection *c, const struct strait_route *r
 
 /* An idle connection has nothing to say: bytes or an end mean that the server is through with it. (One that ends unseen is
  * found out by the request: it is sent once more.) */
-static bool alive(struct strait_connection *c)
+static bool alive(struct strait_connection *c, uint64_t now_ns)
 {
     char byte;
 
-    if (strait_now_ns() - c->idle_since_ns < FRESH_NS)
+    if (now_ns - c->idle_since_ns < FRESH_NS)
         return true;
     if (c->tls)
         return strait_tls_idle(c->tls, c->fd);
     return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-struct strait_connection *strait_connection_take(struct strait_connections *pool, const struct strait_route *route)
+struct strait_connection *strait_connection_take(struct strait_connections *pool, const struct strait_route *route,
+                                                 uint64_t now_ns)
 {
     struct strait_connection **at = &pool->idle, *c;
 
@@ -54,7 +55,7 @@ struct strait_connection *strait_connection_take(struct strait_connections *pool
         }
         *at = c->next;
         pool->idle_n--;
-        if (alive(c))
+        if (alive(c, now_ns))
             return c;
         strait_connection_close(c);
     }
@@ -78,13 +79,13 @@ int strait_connection_open(struct strait_connection **connection, const struct s
     return 0;
 }
 
-void strait_connection_keep(struct strait_connections *pool, struct strait_connection *c)
+void strait_connection_keep(struct strait_connections *pool, struct strait_connection *c, uint64_t now_ns)
 {
     if (pool->idle_n >= IDLE_MAX) {
         strait_connection_close(c);
         return;
     }
-    c->idle_since_ns = strait_now_ns();
+    c->idle_since_ns = now_ns;
     c->next = pool->idle;
     pool->idle = c;
     pool->idle_n++;

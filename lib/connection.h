@@ -36,13 +36,14 @@ struct strait_connections {
 };
 
 /* An idle connection on that route that looks alive, or NULL. Yours then. */
-struct strait_connection *strait_connection_take(struct strait_connections *pool, const struct strait_route *route);
+struct strait_connection *strait_connection_take(struct strait_connections *pool, const struct strait_route *route,
+                                                 uint64_t now_ns);
 
 /* Around a connected socket, which it takes over in any case. 0, -ENOMEM. */
 int strait_connection_open(struct strait_connection **connection, const struct strait_route *route, int fd);
 
 /* Back into the pool, or closed if there are many. */
-void strait_connection_keep(struct strait_connections *pool, struct strait_connection *connection);
+void strait_connection_keep(struct strait_connections *pool, struct strait_connection *connection, uint64_t now_ns);
 
 void strait_connection_close(struct strait_connection *connection);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "method.h"
 #include "strait/error.h"
 
 #define TUNNEL_BYTES 8192 /* of a CONNECT request, and of what is received at once of its answer */
@@ -28,7 +29,7 @@ void strait_fetch_http_end(struct strait_transfer *t)
 void strait_fetch_http_keep(struct strait_transfer *t)
 {
     t->connection->requests++;
-    strait_connection_keep(&t->worker->connections, t->connection);
+    strait_connection_keep(&t->worker->connections, t->connection, strait_loop_now(t->worker->loop));
     t->connection = NULL;
 }
 
@@ -218,7 +219,7 @@ void strait_fetch_http(struct strait_transfer *t)
     route = strait_route_to(&t->url, proxy);
     if (route.tls && !have_tls(t))
         return;
-    t->connection = strait_connection_take(&t->worker->connections, &route);
+    t->connection = strait_connection_take(&t->worker->connections, &route, strait_loop_now(t->worker->loop));
     if (t->connection)
         strait_fetch_exchange(t);
     else

@@ -253,6 +253,17 @@ static int strait_loop_end(struct strait_loop *loop, struct strait_op *op)
     }
 }
 
+uint64_t strait_loop_now(const struct strait_loop *loop)
+{
+    return loop->now_ns ? loop->now_ns : strait_now_ns();
+}
+
+uint64_t strait_loop_after(const struct strait_loop *loop, uint64_t ns)
+{
+    uint64_t now = strait_loop_now(loop);
+    return ns > STRAIT_FOREVER - now ? STRAIT_FOREVER : now + ns;
+}
+
 /* Everything that starts an op ends here; the op's own fields are filled. */
 int strait_loop_start(struct strait_loop *loop, struct strait_op *op)
 {
@@ -260,7 +271,7 @@ int strait_loop_start(struct strait_loop *loop, struct strait_op *op)
 
     strait_loop_fly(loop, op);
     if (op->kind != STRAIT_OP_TIMER && op->kind != STRAIT_OP_CLOSE && op->deadline_ns != STRAIT_FOREVER &&
-        op->deadline_ns <= strait_now_ns()) {
+        op->deadline_ns <= strait_loop_now(loop)) {
         strait_op_complete(op, -ETIMEDOUT);
         return 0;
     }
@@ -313,7 +324,7 @@ int strait_op_cancel(struct strait_op *op)
 
 void strait_loop_expire(struct strait_loop *loop)
 {
-    uint64_t now_ns = loop->heap ? strait_now_ns() : 0;
+    uint64_t now_ns = loop->heap ? strait_loop_now(loop) : 0;
 
     while (loop->heap && loop->heap->deadline_ns <= now_ns) {
         struct strait_op *op = loop->heap;
@@ -375,8 +386,10 @@ int strait_loop_step(struct strait_loop *loop, uint64_t deadline_ns)
     do {
         strait_loop_expire(loop);
         error = loop->method->wait(loop->io, strait_loop_patience(loop, deadline_ns));
+        loop->now_ns = strait_now_ns();
         strait_loop_expire(loop);
         ran = strait_loop_dispatch(loop);
+        loop->now_ns = 0;
         if (loop->listening && loop->ear.state == STRAIT_OP_IDLE)
             strait_loop_listen(loop);
     } while (ran == 0 && error == 0 && !loop->stop && (loop->ready || strait_loop_patience(loop, deadline_ns)));

@@ -21,6 +21,7 @@ struct strait_loop {
     uint32_t pending; /* flying and ready */
     uint32_t own;     /* of those, the loop's own */
     bool closing;
+    uint64_t now_ns;                  /* while dones run: when they began to. Else 0 */
     volatile bool stop;               /* a signal handler may set it */
     struct strait_doorbell *doorbell; /* at the first bell that the method cannot wait for */
     bool listening;                   /* the inbox is open */

@@ -62,6 +62,14 @@ int strait_op_prepare(struct strait_loop *loop, struct strait_op *op, enum strai
                       uint64_t deadline_ns);
 int strait_loop_start(struct strait_loop *loop, struct strait_op *op);
 
+/* As strait_op_recv, where nothing can be there yet, as after a request: it is not looked for before something comes. */
+int strait_op_recv_later(struct strait_loop *loop, struct strait_op *op, int fd, void *to, uint32_t bytes,
+                         uint64_t deadline_ns);
+
+/* The time, read once for all dones of a step: as of its begin. */
+uint64_t strait_loop_now(const struct strait_loop *loop);
+uint64_t strait_loop_after(const struct strait_loop *loop, uint64_t ns);
+
 struct strait_inbox;
 /* Where other threads leave letters for the loop's thread: 0, -EAGAIN, -EMFILE, … */
 int strait_loop_inbox(struct strait_loop *loop, struct strait_inbox **inbox);

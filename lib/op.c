@@ -14,8 +14,8 @@ int strait_op_connect(struct strait_loop *loop, struct strait_op *op, int fd, co
     return strait_loop_start(loop, op);
 }
 
-int strait_op_recv(struct strait_loop *loop, struct strait_op *op, int fd, void *to, uint32_t bytes,
-                   uint64_t deadline_ns)
+static int receive(struct strait_loop *loop, struct strait_op *op, int fd, void *to, uint32_t bytes,
+                   uint64_t deadline_ns, bool later)
 {
     int error = strait_op_prepare(loop, op, STRAIT_OP_RECV, fd, deadline_ns);
 
@@ -23,7 +23,20 @@ int strait_op_recv(struct strait_loop *loop, struct strait_op *op, int fd, void 
         return error;
     op->addr = to;
     op->bytes = bytes;
+    op->arg = later;
     return strait_loop_start(loop, op);
+}
+
+int strait_op_recv(struct strait_loop *loop, struct strait_op *op, int fd, void *to, uint32_t bytes,
+                   uint64_t deadline_ns)
+{
+    return receive(loop, op, fd, to, bytes, deadline_ns, false);
+}
+
+int strait_op_recv_later(struct strait_loop *loop, struct strait_op *op, int fd, void *to, uint32_t bytes,
+                         uint64_t deadline_ns)
+{
+    return receive(loop, op, fd, to, bytes, deadline_ns, true);
 }
 
 int strait_op_send(struct strait_loop *loop, struct strait_op *op, int fd, const void *from, uint32_t bytes,

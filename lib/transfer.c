@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "method.h"
 #include "strait/error.h"
 
 #define SPACE_LOOK_NS UINT64_C(500000000)   /* a wait for space is bounded, as every sleep */
@@ -445,7 +446,7 @@ static void start(struct strait_transfer *t)
     t->head.worker = t->worker->pid;
     if (t->answer.end.slot_bytes < 2 * sizeof t->head)
         free_transfer(t); /* no room for an answer, not even for an error */
-    else if (t->deadline_ns <= strait_now_ns())
+    else if (t->deadline_ns <= strait_loop_now(t->worker->loop))
         strait_transfer_fail(t, STRAIT_FETCH_TIMEOUT, -ETIMEDOUT, "deadline passed: waiting for a worker");
     else if (prepare(t))
         strait_transfer_go(t);
@@ -460,7 +461,7 @@ int strait_transfer_begin(struct strait_worker *worker, const struct strait_msg 
     t->worker = worker;
     t->job = *job;
     t->fd = -1;
-    t->deadline_ns = job->deadline_ns ? job->deadline_ns : strait_after_ns(worker->timeout_ns);
+    t->deadline_ns = job->deadline_ns ? job->deadline_ns : strait_loop_after(worker->loop, worker->timeout_ns);
     t->next = worker->transfers;
     t->link = &worker->transfers;
     if (t->next)

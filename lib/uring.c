@@ -25,7 +25,8 @@
 struct strait_uring {
     struct io_uring ring;
     bool futex;
-    int fd; /* eventfd that completions are told to, for somebody else's loop; -1 = nobody asked */
+    bool poll_first; /* a receive may be told that nothing is there yet */
+    int fd;          /* eventfd that completions are told to, for somebody else's loop; -1 = nobody asked */
 };
 
 static const uint8_t strait_uring_needs[] = {IORING_OP_CONNECT, IORING_OP_RECV,     IORING_OP_SEND,
@@ -87,6 +88,7 @@ static int strait_uring_begin(struct strait_uring *io, uint32_t entries, bool *d
 {
     int error = strait_uring_setup(&io->ring, entries, deferred);
 
+    io->poll_first = *deferred; /* of 5.19, and that of 6.1 */
     if (error) {
         *why = strait_uring_excuse(error);
         return error;
@@ -217,7 +219,7 @@ static void strait_uring_prepare_bell(struct io_uring_sqe *sqe, const struct str
     sqe->addr3 = UINT32_MAX; /* futex bitset: any waker */
 }
 
-static void strait_uring_prepare(struct io_uring_sqe *sqe, const struct strait_op *op)
+static void strait_uring_prepare(const struct strait_uring *self, struct io_uring_sqe *sqe, const struct strait_op *op)
 {
     switch (op->kind) {
     case STRAIT_OP_CONNECT:
@@ -225,6 +227,8 @@ static void strait_uring_prepare(struct io_uring_sqe *sqe, const struct strait_o
         break;
     case STRAIT_OP_RECV:
         io_uring_prep_recv(sqe, op->fd, op->addr, op->bytes, 0);
+        if (op->arg && self->poll_first)
+            sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
         break;
     case STRAIT_OP_SEND:
         io_uring_prep_send(sqe, op->fd, op->addr, op->bytes, MSG_NOSIGNAL);
@@ -256,7 +260,7 @@ static int strait_uring_start(void *io, struct strait_op *op)
 
     if (!sqe)
         return -EAGAIN;
-    strait_uring_prepare(sqe, op);
+    strait_uring_prepare(io, sqe, op);
     io_uring_sqe_set_data(sqe, op);
     return 0;
 }

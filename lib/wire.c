@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "method.h"
+
 static void end(struct strait_transfer *t, int res)
 {
     t->wire.done(t, res);
@@ -150,14 +152,18 @@ void strait_wire_send(struct strait_transfer *t, const void *from, uint32_t byte
 
 void strait_wire_recv(struct strait_transfer *t, void *to, uint32_t bytes, strait_wire_done *done)
 {
+    bool asked = t->wire.from != NULL; /* what we did last was to send a request */
+    int error;
+
     t->wire = (struct strait_wire){.done = done, .to = to, .bytes = bytes};
     if (t->connection->tls) {
         read_step(t);
         return;
     }
     t->op.done = plain_received;
-    strait_transfer_stuck(
-        t, strait_op_recv(t->worker->loop, &t->op, t->connection->fd, to, bytes, strait_transfer_until(t)));
+    error = (asked ? strait_op_recv_later : strait_op_recv)(t->worker->loop, &t->op, t->connection->fd, to, bytes,
+                                                            strait_transfer_until(t));
+    strait_transfer_stuck(t, error);
 }
 
 void strait_wire_handshake(struct strait_transfer *t, strait_wire_done *done)
