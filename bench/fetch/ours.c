@@ -32,6 +32,7 @@ static const char *url;
 static char name[STRAIT_NAME_BYTES];
 static pid_t worker;
 static unsigned to_ask, done;
+static uint64_t look_ns;  /* until when we wait for anything: read from the clock once a look */
 static uint64_t expected; /* bytes of each body */
 static int failed;
 
@@ -72,7 +73,7 @@ static int begin(const char *small_url)
 
 static void ask(struct seat *seat, const char *what, const struct strait_fetch_ask *how)
 {
-    int r = strait_fetch(tx, what, how, &seat->reply, strait_after_ns(LOOK_NS));
+    int r = strait_fetch(tx, what, how, &seat->reply, look_ns);
     seat->got = 0;
     seat->busy = r == 0;
     if (r < 0)
@@ -138,6 +139,7 @@ static void news_came(struct strait_op *op, int res)
 static void listen_to_all(void)
 {
     for (;;) {
+        look_ns = strait_after_ns(LOOK_NS);
         for (int i = 0; i < FETCH_AT_ONCE; i++)
             if (seats[i].busy && take(&seats[i]))
                 finished(&seats[i]);
@@ -147,7 +149,7 @@ static void listen_to_all(void)
         strait_bell_leave(tx->space, &ticket);
     }
     news.done = news_came;
-    int r = strait_op_bell(loop, &news, &tx->space->seq, ticket.seq, strait_after_ns(LOOK_NS));
+    int r = strait_op_bell(loop, &news, &tx->space->seq, ticket.seq, look_ns);
     if (r < 0)
         failed = r;
 }
@@ -165,6 +167,7 @@ static int until(unsigned n)
 static int small(unsigned n)
 {
     done = 0;
+    look_ns = strait_after_ns(LOOK_NS);
     expected = FETCH_SMALL_BYTES;
     to_ask = n > FETCH_AT_ONCE ? n - FETCH_AT_ONCE : 0;
     for (unsigned i = 0; i < n && i < FETCH_AT_ONCE; i++)
@@ -176,6 +179,7 @@ static int body(const char *large_url, const char *file, uint64_t bytes)
 {
     struct strait_fetch_ask how = {.file = file};
     done = to_ask = 0;
+    look_ns = strait_after_ns(LOOK_NS);
     expected = bytes;
     ask(&seats[0], large_url, &how);
     return until(1);
