@@ -4,7 +4,9 @@
 
 import json
 import os
+import pty
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -178,6 +180,25 @@ class Top(Traffic):
             self.assertEqual({line.split("(")[0] for line in calls[last + 1:] if "=" in line} - {"newfstatat", "munmap", "mmap"}, set())
             self.assertGreater(sum("strait.seg" in line and "newfstatat" in line for line in calls), 39)
             self.assertLess(len(calls), 200)
+
+    def test_a_file_cut_short_under_its_hands_gives_the_screen_back(self):
+        self.hand("send", "seg", "jobs", "1")
+        near, far = pty.openpty()
+        top = self.start("tools/shmctl", "top", stdin=far, stdout=far, stderr=far)
+        os.close(far)
+        seen = b""
+        while b"jobs" not in seen:
+            seen += os.read(near, 1 << 16)
+        top.send_signal(signal.SIGBUS)  # what reading behind the end is
+        self.assertEqual(top.wait(20), 3)
+        rest = b""
+        try:
+            while piece := os.read(near, 1 << 16):
+                rest += piece
+        except OSError:
+            pass  # the end, of a terminal
+        os.close(near)
+        self.assertIn(b"\033[?1049lshmctl: the file became shorter", rest)
 
     @unittest.skipUnless(shutil.which("tmux"), "there is no tmux")
     def test_top_on_a_terminal(self):

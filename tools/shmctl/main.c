@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "complete.h"
 #include "shmctl.h"
+#include "terminal.h"
 
 /* clang-format off */
 const struct ctl_command *const ctl_commands[] = {
@@ -45,6 +46,7 @@ static void truncated(int sig)
     static const char text[] = "shmctl: the file became shorter while it was read\n";
 
     (void)sig;
+    terminal_end();
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0) {
         /* nobody to tell */
     }

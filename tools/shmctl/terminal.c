@@ -10,15 +10,18 @@
 #include <unistd.h>
 
 static struct termios before;
-static bool taken;
+static volatile bool taken; /* signal handlers look */
 
 void terminal_end(void)
 {
+    static const char text[] = "\033[?7h\033[?25h\033[?1049l"; /* long lines, the cursor, the screen that was there */
+
     if (!taken)
         return;
     taken = false;
-    fputs("\033[?7h\033[?25h\033[?1049l", stdout); /* long lines, the cursor, the screen that was there */
-    fflush(stdout);
+    if (write(STDOUT_FILENO, text, sizeof text - 1) < 0) {
+        /* nobody sees it */
+    }
     tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }
 

@@ -8,6 +8,8 @@
 /** Take the terminal (standard input and output): false if they are none. Given back at exit, and when killed by SIGTERM
  * or SIGINT, which the caller catches. */
 bool terminal_begin(void);
+
+/** Give it back, if it was taken. Signal handlers may. */
 void terminal_end(void);
 
 void terminal_size(unsigned *columns, unsigned *rows);
