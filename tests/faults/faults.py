@@ -126,6 +126,18 @@ FAULTS = [
     ("spread: shards are placed nowhere", "lib/spread.c", "        if (nodes->node[i] >= 0)", "        if (nodes->node[i] > 4096)", "shards"),
     ("verify: a shard's node is not looked at", "shm/verify_channel.c", "    if (v->flags & STRAIT_CHANNEL_SHARDED)", "    if (look == NULL)",
      "verify"),
+    # ---- shards of channels ----
+    ("shards: by key, receivers pass each other", "shm/channel.c", "flags & STRAIT_CHANNEL_BY_KEY ? STRAIT_RING_IN_ORDER : 0;",
+     "flags == UINT32_MAX ? STRAIT_RING_IN_ORDER : 0;", "spread"),
+    ("shards: nobody steals", "lib/receiver.c", "    for (uint32_t i = 0; i < rx->lanes; i++) {\n        uint32_t lane = near",
+     "    for (uint32_t i = 0; i < (near ? 1 : rx->lanes); i++) {\n        uint32_t lane = near", "spread"),
+    ("shards: who is busy at home never looks elsewhere", "lib/receiver.c", "if (lane != rx->lane && strait_ring_find",
+     "if (lane == UINT32_MAX && strait_ring_find", "spread"),
+    ("shards: a thief stays", "lib/receiver.c", "    if (rx->lane == home)\n        return;", "    if (home < STRAIT_SHARDS_MOST)\n        return;",
+     "spread"),
+    ("shards: only the first is swept", "shm/channel.c",
+     "    for (uint32_t i = 0; i < view->rings; i++) {\n        if (strait_channel_end(view, i, &end) < 0)\n            continue; /* damaged",
+     "    for (uint32_t i = 0; i < 1; i++) {\n        if (strait_channel_end(view, i, &end) < 0)\n            continue; /* damaged", "spread"),
     # ---- verify ----
     ("verify: owners not looked up", "shm/verify_channel.c", "owned && !strait_look_lease(look, owner)", "owned && look == NULL",
      "verify"),
