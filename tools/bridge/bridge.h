@@ -109,9 +109,9 @@ struct bridge {
     struct bridge_status status; /* as it is to be published */
     struct link link[BRIDGE_LINKS];
     struct bin bin;
-    struct strait_op tick;
-    bool stopping; /* take nothing new */
-    int failed;    /* 0, or why the bridge ends */
+    struct strait_op tick, signalled; /* as long as the loop, which ends after run() */
+    bool stopping;                    /* take nothing new */
+    int failed;                       /* 0, or why the bridge ends */
 };
 
 /** options.c: 0, 1 help was printed, -EINVAL after a complaint. */

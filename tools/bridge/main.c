@@ -104,12 +104,11 @@ static void signalled_done(struct strait_op *op, int res)
 
 static int run(struct bridge *b, int signals)
 {
-    struct strait_op signalled = {0};
     uint64_t until_ns = STRAIT_FOREVER;
 
     b->tick.done = tick_done;
-    signalled.done = signalled_done;
-    strait_op_poll(b->loop, &signalled, signals, POLLIN, STRAIT_FOREVER);
+    b->signalled.done = signalled_done;
+    strait_op_poll(b->loop, &b->signalled, signals, POLLIN, STRAIT_FOREVER);
     strait_op_timer(b->loop, &b->tick, strait_now_ns());
     while (!b->failed) {
         int r;
@@ -118,7 +117,7 @@ static int run(struct bridge *b, int signals)
         r = strait_loop_step(b->loop, STRAIT_FOREVER);
         if (r < 0 && r != -EINTR)
             return r;
-        if (!strait_op_pending(&signalled) && !b->stopping) {
+        if (!strait_op_pending(&b->signalled) && !b->stopping) {
             b->stopping = true;
             until_ns = strait_after_ns(DRAIN_NS);
         }
