@@ -176,7 +176,7 @@ SINGLE_VERBS(sleeping, SLEEPING)
 /* ---- the channel ---- */
 
 struct kind {
-    bool many, busy, lanes, shards;
+    bool many, busy, lanes, shards, packed;
     enum strait_spread spread;
 };
 
@@ -197,11 +197,28 @@ static enum strait_ends ends(const struct bench_run *run, unsigned n)
     return (crowd ? n > 1 : kind_of(run)->many) ? STRAIT_MANY : STRAIT_ONE;
 }
 
+/* A packed channel's slot holds one whole batch. */
+static size_t slot_bytes(const struct bench_run *run)
+{
+    return run->shape.bytes * (kind_of(run)->packed ? BENCH_BATCH : 1);
+}
+
+/* As many slots as fit the bytes of a plain ring, so that no row has more state than another. */
+static unsigned depth(const struct bench_run *run)
+{
+    size_t all = bench_stride(run->shape.bytes) * run->shape.depth;
+    unsigned n = run->shape.depth;
+    while (n > 2 && n * bench_stride(slot_bytes(run)) > all)
+        n /= 2;
+    return n;
+}
+
 static int create(struct bench_run *run, struct strait_segment *segment)
 {
     struct strait_channel_options options = {
-        .slot_bytes = (uint32_t)run->shape.bytes,
-        .depth = run->shape.depth,
+        .slot_bytes = (uint32_t)slot_bytes(run),
+        .depth = depth(run),
+        .packed = kind_of(run)->packed,
         .senders = ends(run, run->shape.producers),
         .receivers = ends(run, run->shape.consumers),
         .lanes = kind_of(run)->lanes ? run->shape.producers : 0,
@@ -224,9 +241,9 @@ static int setup(struct bench_run *run)
     char name[STRAIT_NAME_BYTES];
     struct strait_segment *segment;
     unsigned rings = kind_of(run)->lanes ? run->shape.producers : 1;
-    size_t ring = bench_stride(run->shape.bytes) * run->shape.depth;
+    size_t ring = bench_stride(slot_bytes(run)) * depth(run);
     struct strait_segment_options options = {.attach = STRAIT_CREATE_ONLY,
-                                             .bytes = SEGMENT_MORE + (ring + DEAD_LETTERS * run->shape.bytes) * rings *
+                                             .bytes = SEGMENT_MORE + (ring + DEAD_LETTERS * slot_bytes(run)) * rings *
                                                                          run->shape.channels};
     name_of(name, run, getpid());
     int r = strait_attach(name, &options, &segment);
@@ -235,6 +252,7 @@ static int setup(struct bench_run *run)
     r = create(run, segment);
     strait_detach(segment); /* each worker attaches itself */
     run->state_bytes = (sizeof(struct strait_ring) + ring) * rings;
+    run->depth = depth(run);
     return r;
 }
 
@@ -276,7 +294,9 @@ static int enter(struct bench_worker *w)
 static const struct kind one = {.busy = true}, one_sleeping = {0}, many = {.many = true, .busy = true},
                          many_sleeping = {.many = true}, lanes = {.many = true, .lanes = true},
                          sharded = {.many = true, .busy = true, .shards = true},
-                         by_key = {.many = true, .busy = true, .shards = true, .spread = STRAIT_SPREAD_KEY};
+                         by_key = {.many = true, .busy = true, .shards = true, .spread = STRAIT_SPREAD_KEY},
+                         one_packed = {.busy = true, .packed = true},
+                         many_packed = {.many = true, .busy = true, .packed = true};
 
 #define OURS(symbol, its_name, its_what, its_kind, its_pieces, its_flags)                                              \
     const struct bench_peer bench_peer_##symbol = {                                                                    \
@@ -305,8 +325,9 @@ OURS(strait_many_sleeping, "strait-many-sleeping", "many/many (fan: one shared r
      many_sleeping, SLEEPING_PIECE, PAIR | CROWD | BENCH_MANY | BENCH_SLEEPS | BENCH_WAKE | BENCH_IDLE);
 OURS(strait_lanes, "strait-lanes", "a ring for each sender, one bell, sleeps after a short spin", lanes, SLEEPING_PIECE,
      BENCH_MANY | BENCH_SLEEPS | BENCH_FANIN);
-OURS(strait_x32, "strait-x32", "one/one, busy, batches of 32", one, BATCH_PIECE, BENCH_STREAM | BENCH_BATCHES);
-OURS(strait_many_x32, "strait-many-x32", "many/many, busy, batches of 32", many, BATCH_PIECE,
+OURS(strait_x32, "strait-x32", "one/one, packed, busy, arrays of 32, one a slot", one_packed, BATCH_PIECE,
+     BENCH_STREAM | BENCH_BATCHES);
+OURS(strait_many_x32, "strait-many-x32", "many/many, packed, busy, arrays of 32, one a slot", many_packed, BATCH_PIECE,
      BENCH_STREAM | BENCH_BATCHES | BENCH_MANY);
 OURS(strait_sharded, "strait-sharded", "many/many, busy, a shard for each node", sharded, BUSY_PIECE,
      PAIR | BENCH_MANY);

@@ -6,6 +6,7 @@
 #include "strait/batch.h"
 
 #include "endpoint.h"
+#include "pack.h"
 #include "process.h"
 
 /* ---- sending ---- */
@@ -106,6 +107,8 @@ int strait_send_array_slow(struct strait_tx *tx, uint16_t tag, const void *data,
         return strait_process_forked();
     if (n == 0)
         return 0;
+    if (tx->end.flags & STRAIT_RING_PACKED && bytes <= tx->slot_bytes)
+        return strait_pack_send(tx, tag, data, bytes, n, deadline_ns);
     if (tx->end.flags & STRAIT_RING_MANY_PRODUCERS && bytes <= tx->slot_bytes)
         sent = fill_amid(tx, strait_head(bytes, tag, 0), data, bytes, n);
     if (sent) {
@@ -241,7 +244,9 @@ int strait_recv_array_slow(struct strait_rx *rx, void *to, uint32_t bytes, uint3
         return strait_process_forked();
     if (n == 0)
         return 0;
-    if (rx->end.flags & STRAIT_RING_MANY_CONSUMERS && rx->peeked == 0 && bytes <= rx->slot_bytes)
+    if (rx->end.flags & STRAIT_RING_PACKED)
+        got = strait_pack_empty(rx, to, bytes, n);
+    else if (rx->end.flags & STRAIT_RING_MANY_CONSUMERS && rx->peeked == 0 && bytes <= rx->slot_bytes)
         got = empty_amid(rx, to, bytes, n);
     if (got)
         return (int)got;

@@ -16,6 +16,7 @@
 
 #define SMALL_RING_BYTES     16384 /* a ring of small messages that fits this is several times as fast */
 #define DEFAULT_SLOT_BYTES   48
+#define DEFAULT_PACK_BYTES   496
 #define DEFAULT_DEPTH_LEAST  16
 #define DEFAULT_ATTEMPTS     3
 #define DEFAULT_WINDOW_MANY  64
@@ -45,14 +46,16 @@ static uint32_t spread_flags(const struct strait_channel_options *o)
 static int plan_of(const char *name, const struct strait_channel_options *o, const struct strait_spread_nodes *shards,
                    struct strait_channel_plan *p)
 {
-    uint32_t slot = o->slot_bytes ? o->slot_bytes : DEFAULT_SLOT_BYTES;
-    uint32_t window = o->receivers == STRAIT_ONE || o->spread == STRAIT_SPREAD_KEY ? 1 : DEFAULT_WINDOW_MANY;
+    uint32_t slot = o->slot_bytes ? o->slot_bytes : o->packed ? DEFAULT_PACK_BYTES : DEFAULT_SLOT_BYTES;
+    bool alone = o->receivers == STRAIT_ONE || o->spread == STRAIT_SPREAD_KEY || o->packed;
+    uint32_t window = alone ? 1 : DEFAULT_WINDOW_MANY;
     uint32_t depth = o->depth ? o->depth : default_depth(slot < 1u << 30 ? slot : 1);
 
     *p = (struct strait_channel_plan){
         .flags = (o->senders == STRAIT_MANY ? STRAIT_CHANNEL_MANY_PRODUCERS : 0) |
                  (o->receivers == STRAIT_MANY ? STRAIT_CHANNEL_MANY_CONSUMERS : 0) |
-                 (o->busy ? STRAIT_CHANNEL_BUSY : 0) | (o->lanes ? STRAIT_CHANNEL_LANES : 0) | spread_flags(o),
+                 (o->busy ? STRAIT_CHANNEL_BUSY : 0) | (o->lanes ? STRAIT_CHANNEL_LANES : 0) |
+                 (o->packed ? STRAIT_CHANNEL_PACKED : 0) | spread_flags(o),
         .full = o->full,
         .slot_bytes = slot,
         .capacity = depth,
@@ -77,9 +80,9 @@ static int plan_of(const char *name, const struct strait_channel_options *o, con
                        "from 2 to 2^22), max_attempts %u (1 to 31), peek_window %u (1 to depth), reply_depth %u (a "
                        "power of two from 2; no requests with drop-oldest), lanes %u (at most 512), shards %u (at most "
                        "64, many senders "
-                       "and receivers, no lanes; by key peek_window 1) do not make a channel",
+                       "and receivers, no lanes; by key peek_window 1)%s do not make a channel",
                        name, p->slot_bytes, p->capacity, p->max_attempts, p->peek_window, p->reply_capacity, o->lanes,
-                       shards->n);
+                       shards->n, o->packed ? ", packed (no requests, no shards, peek_window 1)" : "");
 }
 
 /* ---- create ---- */

@@ -54,6 +54,9 @@ static inline uint32_t strait_endpoint_status(const struct strait_endpoint *endp
     return strait_load32_seq_cst(&endpoint->view.shared->status);
 }
 
+/** A slot was given back, in whatever order: ring for the senders where it may be room for one. */
+void strait_rx_gave_back(struct strait_rx *rx, const struct strait_slot *slot);
+
 /** Is there something to receive? Takes nothing. 0, -EAGAIN, -EPIPE nothing will come. */
 int strait_rx_look(struct strait_rx *rx);
 

@@ -3,6 +3,7 @@
 #include <strait/bell.h>
 #include <strait/lock.h>
 #include <strait/ring.h>
+#include <strait/ring_pack.h>
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #undef STRAIT_INLINE
 #define STRAIT_INLINE __attribute__((visibility("default")))

@@ -7,6 +7,7 @@
 
 #include "endpoint.h"
 #include "error.h"
+#include "pack.h"
 #include "spread.h"
 
 struct receiver {
@@ -33,7 +34,7 @@ int strait_rx_open(struct strait_segment *segment, const char *name, const struc
     s->rx.bell = &shared->readable;
     s->rx.busy = s->endpoint.view.flags & STRAIT_CHANNEL_BUSY;
     s->rx.slot_bytes = s->endpoint.view.slot_bytes;
-    s->rx.window = s->endpoint.view.peek_window;
+    s->rx.window = s->endpoint.view.flags & STRAIT_CHANNEL_PACKED ? 1 : s->endpoint.view.peek_window;
     s->rx.fence = segment->map.fence;
     s->rx.lanes = s->endpoint.ends_n;
     s->rx.lane = s->endpoint.spread ? strait_spread_home(s->endpoint.spread) : 0;
@@ -47,8 +48,10 @@ void strait_rx_close(struct strait_rx *rx)
 {
     if (rx == NULL)
         return;
-    if (*rx->home)
+    if (*rx->home) {
+        strait_pack_leave(rx);
         strait_rx_half(rx);
+    }
     strait_endpoint_close(rx->endpoint);
     free(rx);
 }
@@ -65,8 +68,8 @@ static void turn(struct strait_rx *rx, uint32_t lane)
 /* Does a receiver hold on to its place while it has peeked messages? */
 static bool holds(const struct strait_rx *rx)
 {
-    return rx->peeked &&
-           (rx->end.flags & (STRAIT_RING_MANY_CONSUMERS | STRAIT_RING_IN_ORDER)) != STRAIT_RING_MANY_CONSUMERS;
+    return rx->peeked && (rx->end.flags & (STRAIT_RING_MANY_CONSUMERS | STRAIT_RING_IN_ORDER | STRAIT_RING_PACKED)) !=
+                             STRAIT_RING_MANY_CONSUMERS;
 }
 
 /* Turn to the next lane that has something: 1, or -EAGAIN. Of shards, the nearest comes first. A sole receiver stays where its
@@ -182,10 +185,24 @@ static int find(struct strait_rx *rx, struct strait_place *place)
     return 0;
 }
 
+/* As find, but a pack is taken at once: 1 and we are in it. */
+static int find_plain(struct strait_rx *rx, struct strait_place *place)
+{
+    int r = find(rx, place);
+
+    while (r == 0 && strait_is_pack(rx, strait_load64_relaxed(&place->slot->head))) {
+        r = strait_pack_open(rx, place);
+        if (r != -EAGAIN)
+            return r < 0 ? r : 1;
+        r = find(rx, place);
+    }
+    return r;
+}
+
 int strait_rx_look(struct strait_rx *rx)
 {
     struct strait_place place;
-    return find(rx, &place);
+    return rx->pack.slot ? 0 : find(rx, &place);
 }
 
 static void give_back(struct strait_rx *rx, const struct strait_place *place)
@@ -224,13 +241,17 @@ int64_t strait_try_recv_slow(struct strait_rx *rx, void *to, uint32_t size, stru
     uint64_t head;
     uint32_t bytes;
 
+    if (rx->pack.slot && !rx->pack_peeked)
+        return strait_pack_recv(rx, to, size, info);
     if (holds(rx))
         return strait_fail(-EBUSY, "channel %s: a receiver that keeps an order releases what it has peeked first",
                            rx->endpoint->name);
     do {
-        int r = find(rx, &place);
+        int r = find_plain(rx, &place);
         if (r < 0)
             return r;
+        if (r > 0)
+            return strait_pack_recv(rx, to, size, info);
         head = strait_load64_relaxed(&place.slot->head);
         bytes = strait_head_bytes(head);
         if (bytes > size || bytes > rx->slot_bytes || strait_head_flags(head) != 0)
@@ -316,10 +337,14 @@ static int64_t peek_step(void *arg)
     struct strait_rx *rx = p->rx;
     struct strait_place place;
 
+    if (rx->pack.slot)
+        return strait_pack_peek(rx, p->info);
     do {
-        int r = find(rx, &place);
+        int r = find_plain(rx, &place);
         if (r < 0)
             return r;
+        if (r > 0)
+            return strait_pack_peek(rx, p->info);
     } while (strait_ring_take(&rx->end, &place) < 0);
     if (!describe(rx, &place, p->info)) {
         strait_ring_release(&place);
@@ -343,7 +368,7 @@ int strait_peek_slow(struct strait_rx *rx, struct strait_msg *msg, uint64_t dead
 
     if (*rx->home == 0)
         return strait_process_forked();
-    if (rx->peeked >= rx->window)
+    if (rx->peeked >= rx->window && (rx->pack.slot == NULL || rx->pack_peeked))
         return strait_fail(-ENOBUFS, "channel %s: %u messages are peeked, its peek_window; release one",
                            rx->endpoint->name, rx->window);
     r = peek_step(&arg);
@@ -366,11 +391,20 @@ static const struct strait_ring_end *end_of(const struct strait_rx *rx, const st
     return &rx->end;
 }
 
+/* Jobs are released in any order, so half-ring boundaries say little about space: look each time. */
+void strait_rx_gave_back(struct strait_rx *rx, const struct strait_slot *slot)
+{
+    if (!(rx->end.flags & STRAIT_RING_MANY_CONSUMERS) || rx->busy)
+        strait_rx_released(rx, slot);
+    else
+        strait_bell_ring(&end_of(rx, slot)->ring->writable, 1, rx->fence);
+}
+
 int strait_release_quietly(struct strait_rx *rx, struct strait_msg *msg)
 {
     if (*rx->home == 0)
         return strait_process_forked();
-    if (rx->peeked == 0 || msg->place.slot == NULL)
+    if (rx->peeked == 0 || msg->place.slot == NULL || rx->pack.slot)
         return strait_fail(-EINVAL, "channel %s: this message is not peeked", rx->endpoint->name);
     if (!(rx->end.flags & STRAIT_RING_MANY_CONSUMERS)) {
         if (strait_ring_slot(&rx->end, rx->oldest) != msg->place.slot)
@@ -389,14 +423,15 @@ int strait_release_quietly(struct strait_rx *rx, struct strait_msg *msg)
 int strait_release_slow(struct strait_rx *rx, struct strait_msg *msg)
 {
     struct strait_slot *slot = msg->place.slot;
-    int r = strait_release_quietly(rx, msg);
+    int r;
 
+    if (*rx->home && rx->pack.slot && strait_pack_holds(rx, msg)) {
+        strait_pack_release(rx, msg);
+        return 0;
+    }
+    r = strait_release_quietly(rx, msg);
     if (r < 0)
         return r;
-    /* Jobs are released in any order, so half-ring boundaries say little about space: look each time. */
-    if ((rx->end.flags & STRAIT_RING_MANY_CONSUMERS) && !rx->busy)
-        strait_bell_ring(&end_of(rx, slot)->ring->writable, 1, rx->fence);
-    else
-        strait_rx_released(rx, slot);
+    strait_rx_gave_back(rx, slot);
     return 0;
 }

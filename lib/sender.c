@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "error.h"
 #include "spread.h"
+#include "strait/ring_pack.h"
 
 #define STAY 64 /* messages of a sender to its own node, between two looks at where that is */
 
@@ -108,6 +109,16 @@ static int claim_open(struct strait_tx *tx, struct strait_place *place)
     return r;
 }
 
+/* How many messages lie in a slot that we have claimed over their heads. */
+static uint32_t messages_in(const struct strait_tx *tx, const struct strait_slot *slot)
+{
+    uint64_t head = strait_load64_relaxed(&slot->head);
+
+    return tx->end.flags & STRAIT_RING_PACKED && strait_pack_good(head, tx->slot_bytes)
+               ? strait_pack_count(head) - strait_pack_next(head)
+               : 1;
+}
+
 /* A place to write, as the channel's policy allows: 0; 1 = a place, and the oldest message was dropped for it; -EAGAIN. */
 static int claim_place(struct strait_tx *tx, struct strait_place *place)
 {
@@ -117,7 +128,7 @@ static int claim_place(struct strait_tx *tx, struct strait_place *place)
         return r;
     r = strait_ring_claim_oldest(&tx->end, place);
     if (r > 0)
-        strait_add64_relaxed(&tx->endpoint->view.shared->dropped_oldest, 1);
+        strait_add64_relaxed(&tx->endpoint->view.shared->dropped_oldest, messages_in(tx, place->slot));
     return r > 0 ? strait_endpoint_error(tx->endpoint, STRAIT_ERROR_DROPPED_OLDEST, r) : r;
 }
 

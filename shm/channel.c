@@ -6,6 +6,7 @@
 
 #include "lease.h"
 #include "strait/bell.h"
+#include "strait/ring_pack.h"
 
 #define MOST_BYTES (UINT64_C(1) << 40)
 
@@ -44,6 +45,8 @@ static bool sensible(const struct strait_channel_plan *p)
         return false;
     if (!shards_sensible(p))
         return false;
+    if ((p->flags & STRAIT_CHANNEL_PACKED) && (p->peek_window != 1 || p->replies || p->flags & STRAIT_CHANNEL_SHARDED))
+        return false;
     if (p->replies == 0)
         return true;
     return p->replies <= STRAIT_TOKEN_INDEX_MASK && power_of_two(p->reply_capacity) && p->reply_capacity >= 2 &&
@@ -81,14 +84,15 @@ int strait_channel_measure(struct strait_channel_plan *p)
 
 uint32_t strait_channel_ring_flags(uint32_t flags, uint32_t full)
 {
-    uint32_t order = flags & STRAIT_CHANNEL_BY_KEY ? STRAIT_RING_IN_ORDER : 0;
+    uint32_t more = (flags & STRAIT_CHANNEL_BY_KEY ? STRAIT_RING_IN_ORDER : 0) |
+                    (flags & STRAIT_CHANNEL_PACKED ? STRAIT_RING_PACKED : 0);
 
     if (full == STRAIT_FULL_DROP_OLDEST) /* both sides touch unread slots: compare-and-swap even for one each */
-        return STRAIT_RING_MANY_PRODUCERS | STRAIT_RING_MANY_CONSUMERS | order;
+        return STRAIT_RING_MANY_PRODUCERS | STRAIT_RING_MANY_CONSUMERS | more;
     if (flags & STRAIT_CHANNEL_LANES) /* each ring has a sender of its own */
-        return flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0;
+        return (flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0) | more;
     return (flags & STRAIT_CHANNEL_MANY_PRODUCERS ? STRAIT_RING_MANY_PRODUCERS : 0) |
-           (flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0) | order;
+           (flags & STRAIT_CHANNEL_MANY_CONSUMERS ? STRAIT_RING_MANY_CONSUMERS : 0) | more;
 }
 
 static void build_rings(const struct strait_segment_map *map, const struct strait_object *o,
@@ -463,12 +467,15 @@ void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, 
     /* acquire [C12] <- [C4]: an earlier sweeper's letter */
     uint64_t count = strait_load64_acquire(&letters(view)->count), id = (word & STRAIT_TURN_MASK) | slot;
     uint64_t head = strait_load64_relaxed(&s->head);
-    uint32_t bytes = strait_head_bytes(head);
+    bool pack = strait_head_is_pack(head);
+    uint32_t bytes = pack ? strait_pack_bytes(head) : strait_head_bytes(head);
+    uint16_t part = pack ? (uint16_t)strait_pack_next(head) : 0;
 
-    if (view->dead_max == 0)
+    if (view->dead_max == 0 || (pack && !strait_pack_good(head, view->slot_bytes)))
         return;
     /* the sweeper before us may have died between burying and voiding */
-    if (count && letter(view, count - 1)->turn == id && letter(view, count - 1)->ring == ring)
+    if (count && letter(view, count - 1)->turn == id && letter(view, count - 1)->ring == ring &&
+        letter(view, count - 1)->part == part)
         return;
     struct strait_dead_letter *l = letter(view, count);
     bytes = bytes < view->slot_bytes ? bytes : view->slot_bytes;
@@ -476,9 +483,11 @@ void strait_channel_bury(const struct strait_channel_view *view, uint32_t ring, 
     l->ring = ring;
     l->bytes = bytes;
     l->tag = strait_head_tag(head);
-    l->flags = strait_head_flags(head);
+    l->flags = pack ? 0 : strait_head_flags(head);
+    l->part = part;
     l->attempts = (uint16_t)(strait_slot_attempts(word) + 1);
-    memcpy(l + 1, strait_slot_payload(s), bytes);             /* not l->bytes: a peer may have changed it by now */
+    /* not l->bytes: a peer may have changed it by now */
+    memcpy(l + 1, pack ? strait_pack_at(s, head) : strait_slot_payload(s), bytes);
     strait_store64_release(&letters(view)->count, count + 1); /* release [C4] -> [C5] strait_channel_dead_letter */
 }
 

@@ -32,6 +32,9 @@ uint32_t strait_channel_ring_flags(uint32_t flags, uint32_t full);
 void strait_channel_build(const struct strait_segment_map *map, const struct strait_object *object,
                           const struct strait_channel_plan *plan);
 
+/** Which flags the rings of such a channel have. */
+uint32_t strait_channel_ring_flags(uint32_t flags, uint32_t full);
+
 /** Checked, private copies of a channel's numbers. */
 struct strait_channel_view {
     struct strait_segment_map *map;

@@ -6,6 +6,7 @@
 #include "strait/bell.h"
 #include "strait/lock.h"
 #include "strait/ring.h"
+#include "strait/ring_pack.h"
 
 #ifdef STRAIT_TSAN
 uint32_t strait_tsan_fence;

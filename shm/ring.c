@@ -4,6 +4,7 @@
 #include "ring.h"
 
 #include "probe.h"
+#include "strait/ring_pack.h"
 
 /* A hint is worth a proof only after this many fruitless steps, and is refreshed every so many messages. */
 #define HINT_STEPS     16
@@ -173,7 +174,7 @@ static int find_returned(struct strait_ring_end *end, struct strait_place *place
     /* in order: nobody has passed what was returned, so the cursor finds it */
     for (uint32_t i = 0; i <= end->mask && !(end->flags & STRAIT_RING_IN_ORDER); i++) {
         struct strait_slot *slot = strait_ring_slot(end, i);
-        uint64_t word = strait_load64_acquire(&slot->word); /* acquire [R15] <- [R16] repair */
+        uint64_t word = strait_load64_acquire(&slot->word); /* acquire [R15] <- [R16] repair, [J5] strait_pack_return */
         if (strait_slot_state(word) == STRAIT_SLOT_RETURNED) {
             place->slot = slot;
             place->word = word;
@@ -340,6 +341,20 @@ void strait_ring_count(const struct strait_ring_end *end, uint32_t counts[8])
         counts[strait_slot_state(strait_load64_relaxed(&strait_ring_slot(end, i)->word))]++;
 }
 
+uint64_t strait_ring_messages(const struct strait_ring_end *end, uint32_t states)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i <= end->mask; i++) {
+        const struct strait_slot *slot = strait_ring_slot(end, i);
+        uint64_t head = strait_load64_relaxed(&slot->head);
+        bool pack = end->flags & STRAIT_RING_PACKED && strait_pack_good(head, end->slot_bytes);
+        if (states >> strait_slot_state(strait_load64_relaxed(&slot->word)) & 1)
+            n += pack ? strait_pack_count(head) - strait_pack_next(head) : 1;
+    }
+    return n;
+}
+
 bool strait_ring_drained(const struct strait_ring_end *end)
 {
     /* seq_cst [R22] <- [R5] strait_ring_claim: a sender claims, then looks at the status; we have looked at the status
@@ -350,7 +365,9 @@ bool strait_ring_drained(const struct strait_ring_end *end)
         uint64_t word = strait_load64_acquire(&strait_ring_slot(end, i)->word); /* acquire [R23] <- [R16] repair */
         if (strait_slot_state(word) == STRAIT_SLOT_RETURNED)
             return false;
-        if (strait_slot_state(word) == STRAIT_SLOT_TAKEN && (word & STRAIT_OWNER_MASK) != end->owner)
+        /* ours is one that we have peeked; in a packed ring we hold none when we come here */
+        if (strait_slot_state(word) == STRAIT_SLOT_TAKEN &&
+            ((word & STRAIT_OWNER_MASK) != end->owner || end->flags & STRAIT_RING_PACKED))
             return false;
     }
     return true;
@@ -364,12 +381,40 @@ static bool repair(struct strait_slot *slot, uint64_t word, uint64_t to)
     return strait_cas64(&slot->word, &word, to);
 }
 
+/* The message that a dead lease held has used up its attempts. What comes behind it in a pack has not: it is returned.
+ * Attempts that no message can have say that the letter is written, the head's flag that next is past it; so a sweeper that
+ * dies at any step is followed by one that goes on there. */
+static void bury_message(const struct strait_ring_end *end, uint32_t i, uint64_t word, struct strait_ring_bury *bury,
+                         struct strait_ring_swept *swept)
+{
+    struct strait_slot *slot = strait_ring_slot(end, i);
+    uint64_t head = strait_load64_relaxed(&slot->head), buried = word | STRAIT_ATTEMPTS_MASK;
+    bool last = !(end->flags & STRAIT_RING_PACKED) || !strait_pack_good(head, end->slot_bytes) ||
+                strait_pack_next(head) + 1 == strait_pack_count(head);
+    const uint64_t flag = (uint64_t)STRAIT_MSG_BURIED << 48;
+
+    if (word != buried || !(end->flags & STRAIT_RING_PACKED)) {
+        bury->bury(bury, end, i, word);
+        if (last) {
+            swept->voided += repair(slot, word, strait_slot_word(word, STRAIT_SLOT_VOID, 0));
+            return;
+        }
+        strait_store64_relaxed(&slot->head, head &= ~flag);
+        if (!repair(slot, word, buried))
+            return;
+    }
+    if (!(head & flag))
+        strait_store64_relaxed(&slot->head, (head + STRAIT_PACK_ONE) | flag);
+    swept->returned += repair(slot, buried, strait_slot_word(word, STRAIT_SLOT_RETURNED, 0));
+}
+
 void strait_ring_sweep(const struct strait_ring_end *end, uint32_t dead, uint32_t max_attempts,
                        struct strait_ring_bury *bury, struct strait_ring_swept *swept)
 {
     for (uint32_t i = 0; i <= end->mask; i++) {
         struct strait_slot *slot = strait_ring_slot(end, i);
-        uint64_t word = strait_load64_acquire(&slot->word); /* acquire [R24] <- [R1] strait_ring_commit */
+        /* acquire [R24] <- [R1] strait_ring_commit, [J3] strait_pack_advance: what its owner came to */
+        uint64_t word = strait_load64_acquire(&slot->word);
         uint32_t attempts = strait_slot_attempts(word) + 1;
 
         if ((word & STRAIT_OWNER_MASK) != dead)
@@ -378,8 +423,7 @@ void strait_ring_sweep(const struct strait_ring_end *end, uint32_t dead, uint32_
             swept->voided += repair(slot, word, strait_slot_word(word, STRAIT_SLOT_VOID, 0));
         } else if (strait_slot_state(word) == STRAIT_SLOT_TAKEN) {
             if (attempts >= max_attempts || attempts > STRAIT_ATTEMPTS_MOST) {
-                bury->bury(bury, end, i, word);
-                swept->voided += repair(slot, word, strait_slot_word(word, STRAIT_SLOT_VOID, 0));
+                bury_message(end, i, word, bury, swept);
             } else {
                 uint64_t to =
                     strait_slot_word(word, STRAIT_SLOT_RETURNED, 0) | ((uint64_t)attempts << STRAIT_ATTEMPTS_SHIFT);
@@ -388,6 +432,14 @@ void strait_ring_sweep(const struct strait_ring_end *end, uint32_t dead, uint32_
             }
         }
     }
+}
+
+void strait_pack_return(const struct strait_ring_end *end, const struct strait_place *place)
+{
+    /* release [J5] -> [R15] find_returned: how far we have come precedes the word */
+    strait_store64_release(&place->slot->word, (place->word & (STRAIT_TURN_MASK | STRAIT_ATTEMPTS_MASK)) |
+                                                   strait_slot_word(0, STRAIT_SLOT_RETURNED, 0));
+    strait_ring_sweep_end(end);
 }
 
 void strait_ring_sweep_end(const struct strait_ring_end *end)

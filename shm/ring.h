@@ -32,6 +32,9 @@ void strait_ring_commit_again(struct strait_ring_end *end, const struct strait_p
 /** Slots by state, indexed by enum strait_slot_state; counts[6], counts[7] are words that cannot be. A snapshot. */
 void strait_ring_count(const struct strait_ring_end *end, uint32_t counts[8]);
 
+/** Messages in slots of these states, bits 1 << enum strait_slot_state: of packs, those that are left. A snapshot. */
+uint64_t strait_ring_messages(const struct strait_ring_end *end, uint32_t states);
+
 /** A find has just found nothing: is there nothing left for this consumer in a closed ring? The head must be FREE, and
  * no slot RETURNED or TAKEN by another lease, whose owner may yet die. */
 bool strait_ring_drained(const struct strait_ring_end *end);

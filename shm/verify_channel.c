@@ -5,6 +5,7 @@
 #include "pages.h"
 #include "reply.h"
 #include "strait/bell.h"
+#include "strait/ring_pack.h"
 #include "verify.h"
 
 /* Tables and slots lie one behind the other, as strait_channel_measure puts them: so one number sees an overlap. */
@@ -41,7 +42,7 @@ static bool state_possible(uint32_t state, uint32_t flags)
     case STRAIT_SLOT_RETURNED:
         return flags & STRAIT_RING_MANY_CONSUMERS;
     case STRAIT_SLOT_VOID: /* a sole producer does not claim, a sole consumer is not returned to */
-        return flags != 0;
+        return flags & (STRAIT_RING_MANY_PRODUCERS | STRAIT_RING_MANY_CONSUMERS);
     default:
         return state == STRAIT_SLOT_FREE || state == STRAIT_SLOT_READY;
     }
@@ -55,10 +56,10 @@ static bool attempts_possible(uint64_t word, uint32_t flags, uint32_t max_attemp
     case STRAIT_SLOT_READY: /* a sole consumer's successor marks what its predecessor may have read; a bridge, what may
                                have been delivered elsewhere */
         return attempts < max_attempts || !(flags & STRAIT_RING_MANY_CONSUMERS);
-    case STRAIT_SLOT_TAKEN:
-        return attempts < max_attempts;
-    case STRAIT_SLOT_RETURNED:
-        return attempts > 0 && attempts < max_attempts;
+    case STRAIT_SLOT_TAKEN: /* of a pack: a sweeper died between a letter and what comes behind it */
+        return attempts < max_attempts || (flags & STRAIT_RING_PACKED && attempts == STRAIT_ATTEMPTS_MOST);
+    case STRAIT_SLOT_RETURNED: /* of a pack: the rest, which nobody has had */
+        return (attempts > 0 || flags & STRAIT_RING_PACKED) && attempts < max_attempts;
     default:
         return attempts == 0;
     }
@@ -74,9 +75,11 @@ static void verify_message(struct strait_look *look, const struct ring_look *r, 
                            uint64_t word)
 {
     uint64_t head = strait_load64_relaxed(&slot->head);
+    bool pack = r->end->flags & STRAIT_RING_PACKED && strait_head_is_pack(head);
+    bool good = pack ? strait_pack_good(head, r->end->slot_bytes) : strait_head_bytes(head) <= r->end->slot_bytes;
 
     /* acquire [I10] alone: a look again; what has moved meanwhile is no finding */
-    if (strait_head_bytes(head) > r->end->slot_bytes && strait_load64_acquire(&slot->word) == word)
+    if (!good && strait_load64_acquire(&slot->word) == word)
         strait_look_found(look, STRAIT_RULE_SLOT_LENGTH, &slot->head, strait_head_bytes(head));
 }
 
@@ -200,7 +203,7 @@ static void verify_options(struct strait_look *look, const struct strait_channel
 {
     const uint32_t known = STRAIT_CHANNEL_MANY_PRODUCERS | STRAIT_CHANNEL_MANY_CONSUMERS | STRAIT_CHANNEL_BUSY |
                            STRAIT_CHANNEL_LANES | STRAIT_CHANNEL_SHARDED | STRAIT_CHANNEL_BY_KEY |
-                           STRAIT_CHANNEL_IN_TURN;
+                           STRAIT_CHANNEL_IN_TURN | STRAIT_CHANNEL_PACKED;
 
     if (v->flags & ~known)
         strait_look_found(look, STRAIT_RULE_CHANNEL_OPTIONS, &v->shared->flags, v->flags);
@@ -208,6 +211,8 @@ static void verify_options(struct strait_look *look, const struct strait_channel
         strait_look_found(look, STRAIT_RULE_CHANNEL_OPTIONS, &v->shared->full, v->full);
     if (v->max_attempts == 0 || v->max_attempts > STRAIT_ATTEMPTS_MOST)
         strait_look_found(look, STRAIT_RULE_CHANNEL_OPTIONS, &v->shared->max_attempts, v->max_attempts);
+    if ((v->flags & STRAIT_CHANNEL_PACKED) && (v->peek_window != 1 || v->replies || v->flags & STRAIT_CHANNEL_SHARDED))
+        strait_look_found(look, STRAIT_RULE_CHANNEL_OPTIONS, &v->shared->peek_window, v->peek_window);
 }
 
 /* ---- replies ---- */

@@ -49,8 +49,14 @@ struct strait_channel_options {
                                      sender, and none ever waits for another's claim. Default 0: one ring for all */
     uint32_t shards;            /**< > 0, at most 64, or STRAIT_SHARDS_NODES: a sharded channel, see there. Default 0 */
     enum strait_spread spread;  /**< of a sharded channel */
-    bool busy;                  /**< nobody ever sleeps on this channel: waits spin, sends never look for sleepers */
-    uint32_t max_attempts;      /**< deliveries before a message becomes a dead letter; default 3, at most 31 */
+    bool packed; /**< strait_send_array puts as many messages of one size (of 65535 bytes at most) into one slot
+                                     as fit slot_bytes, 255 at most: several times as fast for small ones. Such a pack goes
+                                     to one receiver, message by message, as it takes them; who has peeked releases before
+                                     it goes on. If that receiver dies or closes first and there are others, what is left
+                                     comes with attempts of 1 at least, behind messages sent later. No replies, no
+                                     shards; slot_bytes is 496 by default, peek_window is 1 */
+    bool busy;   /**< nobody ever sleeps on this channel: waits spin, sends never look for sleepers */
+    uint32_t max_attempts; /**< deliveries before a message becomes a dead letter; default 3, at most 31 */
     uint32_t peek_window;  /**< messages that one receiver may hold at once; default 1 for one receiver, else 64; of a
                                      channel that spreads by key always 1 */
     uint32_t dead_letters; /**< how many are kept; default 8 */
@@ -98,6 +104,10 @@ struct strait_rx {
     uint32_t lanes;  /* how many there are */
     struct strait_ring_end end;
     struct strait_endpoint *endpoint;
+    struct strait_place pack; /* the slot that we are in the middle of; `peeked` is 1 as long as there is one */
+    uint64_t pack_head;       /* our checked copy of its head */
+    bool pack_returned;       /* another receiver had it before us */
+    bool pack_peeked;         /* its next message is peeked */
 };
 
 /**
@@ -302,7 +312,7 @@ struct strait_msg {
     uint32_t bytes;
     uint16_t tag;
     uint16_t flags;       /**< enum strait_slot_flags */
-    uint32_t attempts;    /**< 0; more if earlier receivers died holding it */
+    uint32_t attempts;    /**< 0; more if earlier receivers died holding it, or left a pack that it lies in */
     uint64_t token;       /**< requests: where the answer goes (reply.h) */
     uint64_t deadline_ns; /**< requests: when the caller stops caring; 0 = never */
     struct strait_place place;

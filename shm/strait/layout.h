@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The bytes that processes share, version 2. No pointers: offsets from the segment's start, checked on every load.
+ * The bytes that processes share, version 3. No pointers: offsets from the segment's start, checked on every load.
  *
  *   header | leases | errors | directory | arena: objects, each page-aligned, zeroed and reserved before it is published
  *
@@ -13,7 +13,7 @@
 #include "base.h"
 
 #define STRAIT_MAGIC          UINT64_C(0x3154494152545300) /* "\0STRAIT1" */
-#define STRAIT_LAYOUT_VERSION 2
+#define STRAIT_LAYOUT_VERSION 3
 #define STRAIT_LEASES         512 /* lease indices 1..511 are handed out; sizes the sets and the per-lease cells */
 #define STRAIT_LEASE_NONE     0   /* leases count from 1 */
 #define STRAIT_LEASE_ORPHAN   0xFFFF
@@ -223,12 +223,14 @@ enum strait_slot_flags {
     STRAIT_MSG_REQUEST = 1, /* the payload begins with a struct strait_request_head */
     STRAIT_MSG_LAST = 2,    /* replies: the last part of a stream */
     STRAIT_MSG_RESTART = 4, /* replies: the job was redelivered, forget what came before */
-    STRAIT_MSG_ERROR = 8    /* replies: the payload is an int32_t -errno (and a text) */
+    STRAIT_MSG_ERROR = 8,   /* replies: the payload is an int32_t -errno (and a text) */
+    STRAIT_MSG_PACK = 16,   /* several messages of one size: ring_pack.h */
+    STRAIT_MSG_BURIED = 32  /* packs: next has been moved past a dead letter. sweep, while the word says so */
 };
 
 struct strait_slot {
     uint64_t word; /* see PROTOCOLS: the transitions */
-    uint64_t head; /* bytes 32 | tag 16 | flags 16, from below. the slot's claimer, before READY; its taker */
+    uint64_t head; /* bytes 32 | tag 16 | flags 16; packs: ring_pack.h. claimer, taker (packs), sweep; taker */
     /* payload follows in the same cache line */
 };
 #define STRAIT_SLOT_HEAD 16
@@ -236,7 +238,8 @@ struct strait_slot {
 enum strait_ring_flags {
     STRAIT_RING_MANY_PRODUCERS = 1, /* claims by compare-and-swap */
     STRAIT_RING_MANY_CONSUMERS = 2, /* takes by compare-and-swap */
-    STRAIT_RING_IN_ORDER = 4        /* and never passes what another consumer has taken: one is TAKEN at most */
+    STRAIT_RING_IN_ORDER = 4,       /* and never passes what another consumer has taken: one is TAKEN at most */
+    STRAIT_RING_PACKED = 8          /* a slot may be a pack */
 };
 
 struct strait_ring {
@@ -278,7 +281,8 @@ enum strait_channel_flags {
     STRAIT_CHANNEL_LANES = 8,    /* one ring per sender */
     STRAIT_CHANNEL_SHARDED = 16, /* a ring per NUMA node; senders go to their own node's, or: */
     STRAIT_CHANNEL_BY_KEY = 32,  /* to the ring that their message's key says; rings are in order */
-    STRAIT_CHANNEL_IN_TURN = 64  /* to one ring after the other */
+    STRAIT_CHANNEL_IN_TURN = 64, /* to one ring after the other */
+    STRAIT_CHANNEL_PACKED = 128  /* arrays are sent as packs; each receiver has one message in place at most */
 };
 #define STRAIT_SHARDS_MOST 64 /* rings of a sharded channel */
 
@@ -329,7 +333,8 @@ struct strait_dead_letter {
     uint64_t turn; /* the slot's turn and index: tells a repeated sweep that it is already here */
     uint32_t ring;
     uint32_t bytes;
-    uint16_t tag, flags, attempts, unused0;
+    uint16_t tag, flags, attempts;
+    uint16_t part; /* the message's place in its pack */
     uint64_t unused1;
     /* payload: slot_bytes */
 };

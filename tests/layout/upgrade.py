@@ -26,7 +26,7 @@ def build_new(folder):
     assert moved.count(f"VERSION {ours + 1}") == 1 and "unused1[15]" in moved, "layout.h has changed: change this test"
     header.write_text(moved, encoding="utf-8")
     names = ("process", "error", "version", "endpoint", "spread", "node", "topology", "numa_none",
-             "channel", "sender", "receiver", "batch", "reply")
+             "channel", "sender", "receiver", "pack", "batch", "reply")
     stubs = folder / "stubs.c"  # what awaits and descriptors would want to know; nobody uses them here
     stubs.write_text("void strait_await_orphan(void *a, void *h) { (void)a, (void)h; }\n"
                      "void strait_rx_fd_close(void *e) { (void)e; }\n", encoding="utf-8")

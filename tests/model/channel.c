@@ -7,15 +7,27 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "strait/batch.h"
 #include "sweep.h"
 #include "world.h"
 
 #define MOST_SENDERS  2
-#define MOST_MESSAGES 3
+#define MOST_MESSAGES 4
 #define MESSAGES      (MOST_SENDERS * MOST_MESSAGES)
 #define MOST_TIMEOUTS 12 /* of all actors together, after a death */
 
-enum { STOP_AFTER_ONE = 1, OPEN_IN_RUN = 2, PEEK = 4, CLOSE = 8, LANES = 16, SHARDS = 32, KEYED = 64 };
+enum {
+    STOP_AFTER_ONE = 1,
+    OPEN_IN_RUN = 2,
+    PEEK = 4,
+    CLOSE = 8,
+    LANES = 16,
+    SHARDS = 32,
+    KEYED = 64,
+    PACK = 128,       /* arrays, two messages a slot, */
+    THREE = 256,      /* or three */
+    FIRST_STOPS = 512 /* STOP_AFTER_ONE, but for the first receiver only */
+};
 
 struct payload {
     uint64_t id, mirror;
@@ -23,10 +35,11 @@ struct payload {
 
 static struct {
     uint8_t begun[MESSAGES], sent[MESSAGES], refused[MESSAGES];
-    uint8_t received[MESSAGES]; /* how often */
-    uint8_t next[MOST_SENDERS]; /* what sender i sends next */
-    uint8_t last[MODEL_ACTORS]; /* by key: the last number that a receiver got, + 1 */
-    uint8_t gone[MODEL_ACTORS]; /* has begun to close */
+    uint8_t received[MESSAGES];               /* how often */
+    uint8_t over[MESSAGES];                   /* recv, or release, has returned: it must not come again */
+    uint8_t next[MOST_SENDERS];               /* what sender i sends next */
+    uint8_t last[MODEL_ACTORS][MOST_SENDERS]; /* the last number that a receiver got of each, unmarked, + 1 */
+    uint8_t gone[MODEL_ACTORS];               /* has begun to close */
     uint8_t receivers_died, shut;
 } g;
 
@@ -62,6 +75,28 @@ static bool send_one(struct strait_tx *to, unsigned id)
     return r == 0;
 }
 
+/* All that is left, by one call. A next life sends none of them again. */
+static bool send_array(struct strait_tx *to, unsigned n)
+{
+    unsigned first = n * MOST_MESSAGES + g.next[n], left = shape.each - g.next[n];
+    struct payload payloads[MOST_MESSAGES];
+    int r;
+
+    for (unsigned i = 0; i < left; i++) {
+        payloads[i] = (struct payload){first + i, ~(uint64_t)(first + i)};
+        g.begun[first + i] = 1;
+    }
+    g.next[n] = (uint8_t)shape.each;
+    r = strait_send_array(to, 0, payloads, sizeof payloads[0], left, STRAIT_FOREVER);
+    MODEL_CHECK((r > 0 && r <= (int)left) || r == -EPIPE, "send_array says %d", r);
+    for (int i = 0; i < r; i++)
+        g.sent[first + (unsigned)i] = 1;
+    for (unsigned i = 0; i < left && r < 0; i++)
+        g.refused[first + i] = 1;
+    g.next[n] = (uint8_t)(shape.each - (r < 0 ? left : left - (unsigned)r));
+    return r > 0;
+}
+
 static void sender(void *arg)
 {
     unsigned self = model_self(), n = *(const unsigned *)arg;
@@ -69,7 +104,9 @@ static void sender(void *arg)
 
     if (model_lives(self) || (shape.flags & OPEN_IN_RUN))
         open_tx(self, s);
-    while (g.next[n] < shape.each)
+    while (shape.flags & PACK && g.next[n] < shape.each && send_array(tx[self], n))
+        ;
+    while (!(shape.flags & PACK) && g.next[n] < shape.each)
         if (!send_one(tx[self], n * MOST_MESSAGES + g.next[n]++))
             break;
     g.gone[self] = 1;
@@ -87,6 +124,18 @@ static void open_rx(unsigned actor, struct strait_segment *s)
         model_fail("rx_open says %d", r);
 }
 
+/* What comes unmarked comes in its sender's order, whoever died or left: to each receiver, or to a sole one and its
+ * successors. Shards without keys keep the order of each ring only. */
+static void check_order(unsigned id)
+{
+    uint8_t *last = &g.last[shape.receivers == 1 ? 0 : model_self()][id / MOST_MESSAGES];
+
+    if (shape.flags & SHARDS && !(shape.flags & KEYED))
+        return;
+    MODEL_CHECK(id >= *last, "message %u after message %u", id, *last - 1);
+    *last = (uint8_t)(id + 1);
+}
+
 static void check_message(const struct payload *m, const struct strait_msg *info)
 {
     unsigned id = (unsigned)m->id, before = id - 1;
@@ -96,10 +145,10 @@ static void check_message(const struct payload *m, const struct strait_msg *info
     MODEL_CHECK(g.begun[id], "message %u was never sent", id);
     MODEL_CHECK(!g.refused[id], "message %u was refused, and comes all the same", id);
     MODEL_CHECK(!g.received[id] || info->attempts, "message %u comes again", id);
+    MODEL_CHECK(!g.over[id], "message %u comes again, after it was over", id);
+    if (!info->attempts)
+        check_order(id);
     /* by key, a receiver that holds what it got has it to itself; one that copied it only sees its own in order */
-    if (shape.flags & KEYED && !info->attempts)
-        MODEL_CHECK(id >= g.last[model_self()], "message %u after message %u", id, g.last[model_self()] - 1);
-    g.last[model_self()] = (uint8_t)(id + 1);
     if ((shape.receivers == 1 || (shape.flags & KEYED && shape.flags & PEEK)) && !info->attempts && !model_deaths() &&
         id % MOST_MESSAGES)
         MODEL_CHECK(g.received[before], "message %u overtook message %u", id, before);
@@ -119,11 +168,14 @@ static int64_t receive(struct strait_rx *from)
         strait_payload_read(&m, info.data, sizeof m);
         check_message(&m, &info);
         strait_release(from, &info);
+        g.over[m.id] = 1;
         return 0;
     }
     r = strait_recv_info(from, &m, sizeof m, &info, STRAIT_FOREVER);
-    if (r >= 0)
+    if (r >= 0) {
         check_message(&m, &info);
+        g.over[m.id] = 1;
+    }
     return r;
 }
 
@@ -147,7 +199,7 @@ static void receiver(void *arg)
         open_rx(self, s);
     do
         r = receive(rx[self]);
-    while (r >= 0 && !(shape.flags & STOP_AFTER_ONE));
+    while (r >= 0 && !(shape.flags & STOP_AFTER_ONE) && !(shape.flags & FIRST_STOPS && self == shape.senders));
     MODEL_CHECK(r >= 0 || r == -EPIPE, "recv says %lld", (long long)r);
     if (r == -EPIPE)
         check_pipe();
@@ -247,8 +299,16 @@ static bool is_in_ring(unsigned id)
     for (unsigned i = 0; i < rings() * world_ring(0)->capacity; i++) {
         const struct payload *p = strait_slot_payload(world_slot(i));
         enum strait_slot_state state = strait_slot_state(world_slot(i)->word);
-        if (p->id == id && (state == STRAIT_SLOT_READY || state == STRAIT_SLOT_TAKEN || state == STRAIT_SLOT_RETURNED))
-            return true;
+        uint64_t head = world_slot(i)->head;
+        unsigned next = 0, count = 1;
+        if (strait_head_is_pack(head)) {
+            next = strait_pack_next(head);
+            count = strait_pack_count(head);
+        }
+        for (; next < count; next++)
+            if (p[next].id == id &&
+                (state == STRAIT_SLOT_READY || state == STRAIT_SLOT_TAKEN || state == STRAIT_SLOT_RETURNED))
+                return true;
     }
     return false;
 }
@@ -313,7 +373,8 @@ static void set_up(bool many_senders)
                  (shape.receivers > 1 ? STRAIT_CHANNEL_MANY_CONSUMERS : 0) |
                  (shape.flags & LANES ? STRAIT_CHANNEL_LANES : 0) |
                  (shape.flags & SHARDS ? STRAIT_CHANNEL_SHARDED | STRAIT_CHANNEL_MANY_PRODUCERS : 0) |
-                 (shape.flags & KEYED ? STRAIT_CHANNEL_BY_KEY : 0);
+                 (shape.flags & KEYED ? STRAIT_CHANNEL_BY_KEY : 0) | (shape.flags & PACK ? STRAIT_CHANNEL_PACKED : 0);
+    plan.slot_bytes *= shape.flags & THREE ? 3 : shape.flags & PACK ? 2 : 1;
     plan.rings = rings();
     memset(&g, 0, sizeof g);
     world_setup(&plan);
@@ -342,6 +403,15 @@ SETUP(shut_many, 1, 1, 2, CLOSE, true)
 SETUP(open_close, 1, 1, 1, CLOSE | OPEN_IN_RUN, false)
 SETUP(open_close_many, 2, 1, 1, CLOSE | OPEN_IN_RUN, false)
 
+SETUP(pack_one, 1, 1, 3, CLOSE | PACK, false)
+SETUP(pack_many, 1, 2, 3, CLOSE | PACK, false)
+SETUP(pack_crowd, 2, 2, 2, CLOSE | PACK, false)
+SETUP(pack_peek_one, 1, 1, 2, CLOSE | PACK | PEEK, false)
+SETUP(pack_peek, 1, 2, 2, CLOSE | PACK | PEEK, false)
+SETUP(pack_leave, 1, 2, 2, CLOSE | PACK | STOP_AFTER_ONE, false)
+SETUP(pack_behind, 1, 2, 4, CLOSE | PACK | THREE, false)
+SETUP(pack_behind_peek, 1, 2, 4, CLOSE | PACK | THREE | PEEK, false)
+SETUP(pack_left, 1, 2, 3, CLOSE | PACK | FIRST_STOPS, false)
 SETUP(lanes_one, 2, 1, 1, CLOSE | LANES, false)
 SETUP(lanes_full, 2, 1, 3, CLOSE | LANES, false)
 SETUP(lanes_many, 2, 2, 1, CLOSE | LANES, false)
@@ -411,9 +481,29 @@ MODEL(kpd, "shards by key 1S/2R, peek, death", MODEL_SC, 2, 1, 0, shards_peek, S
       R(2, 3, REBORN))
 MODEL(wk, "shards by key 1S/2R, weak", MODEL_WEAK, 2, 0, 1, shards_keyed, S(1, SAFE), R(1, 2, SAFE), R(2, 3, SAFE))
 
-static const struct model *const models[] = {&c11, &c11d, &c21, &c21d, &c12, &c12d, &c22,  &one,  &p12, &p11, &sh1,
-                                             &shm, &oc,   &ocd, &ocm,  &l21, &l21f, &l21d, &l21r, &l22, &lo,  &w11,
-                                             &w21, &w12,  &wsh, &wl,   &s22, &s22d, &k12,  &k12d, &kp,  &kpd, &wk};
+MODEL(q11, "packed 1S/1R", MODEL_SC, 3, 0, 0, pack_one, S(1, SAFE), R(1, 2, SAFE))
+MODEL(q11d, "packed 1S/1R, death, successor", MODEL_SC, 2, 1, 0, pack_one, S(1, MORTAL), R(1, 2, REBORN))
+MODEL(q12, "packed 1S/2R", MODEL_SC, 2, 0, 0, pack_many, S(1, SAFE), R(1, 2, SAFE), R(2, 3, SAFE))
+MODEL(q12d, "packed 1S/2R, death", MODEL_SC, 2, 1, 0, pack_many, S(1, MORTAL), R(1, 2, MORTAL), R(2, 3, REBORN))
+MODEL(q22d, "packed 2S/2R, death", MODEL_SC, 1, 1, 0, pack_crowd, S(1, MORTAL), S(2, MORTAL), R(1, 3, MORTAL),
+      R(2, 4, SAFE))
+MODEL(qp1, "packed 1S/1R, peek, successor", MODEL_SC, 2, 1, 0, pack_peek_one, S(1, SAFE), R(1, 2, REBORN))
+MODEL(qp2, "packed 1S/2R, peek, death", MODEL_SC, 2, 1, 0, pack_peek, S(1, SAFE), R(1, 2, MORTAL), R(2, 3, REBORN))
+MODEL(ql, "packed 1S/2R, each takes one and leaves", MODEL_SC, 3, 0, 0, pack_leave, S(1, SAFE), R(1, 2, SAFE),
+      R(2, 3, SAFE))
+MODEL(qb, "packed 1S/2R, three in a pack, death", MODEL_SC, 1, 1, 0, pack_behind, S(1, SAFE), R(1, 2, MORTAL),
+      R(2, 3, SAFE))
+MODEL(qbp, "packed 1S/2R, three in a pack, peek, death", MODEL_SC, 1, 1, 0, pack_behind_peek, S(1, SAFE),
+      R(1, 2, MORTAL), R(2, 3, SAFE))
+MODEL(qo, "packed 1S/2R, one leaves in mid-pack", MODEL_SC, 2, 0, 0, pack_left, S(1, SAFE), R(1, 2, SAFE),
+      R(2, 3, SAFE))
+MODEL(qw1, "packed 1S/1R, weak, successor", MODEL_WEAK, 2, 1, 2, pack_one, S(1, SAFE), R(1, 2, REBORN))
+MODEL(qw2, "packed 1S/2R, weak, death", MODEL_WEAK, 1, 1, 1, pack_many, S(1, SAFE), R(1, 2, MORTAL), R(2, 3, SAFE))
+
+static const struct model *const models[] = {
+    &q11,  &q11d, &q12,  &q12d, &q22d, &qp1, &qp2, &ql,  &qb,   &qbp, &qo,   &qw1, &qw2, &c11,  &c11d, &c21,
+    &c21d, &c12,  &c12d, &c22,  &one,  &p12, &p11, &sh1, &shm,  &oc,  &ocd,  &ocm, &l21, &l21f, &l21d, &l21r,
+    &l22,  &lo,   &w11,  &w21,  &w12,  &wsh, &wl,  &s22, &s22d, &k12, &k12d, &kp,  &kpd, &wk};
 
 int main(int argc, char **argv)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "strait/atomic.h"
+#include "strait/ring_pack.h"
 
 #define IDLE_LEAST 0.0001 /* s between looks at an empty channel: at first, and later */
 #define IDLE_MOST  0.002
@@ -106,7 +106,9 @@ static bool copy(struct ctl_follow *f, const struct strait_ring_end *end, uint64
 {
     struct strait_slot *slot = strait_ring_slot(end, end->cursor);
     uint64_t head = strait_load64_relaxed(&slot->head), after;
-    uint32_t bytes = strait_head_bytes(head);
+    bool pack = end->flags & STRAIT_RING_PACKED && strait_pack_good(head, f->view.slot_bytes);
+    uint32_t each = pack ? strait_pack_bytes(head) : strait_head_bytes(head), n = pack ? strait_pack_count(head) : 1;
+    uint32_t bytes = each * n;
 
     bytes = bytes < f->view.slot_bytes ? bytes : f->view.slot_bytes;
     strait_payload_read(f->bytes, strait_slot_payload(slot), bytes);
@@ -115,14 +117,16 @@ static bool copy(struct ctl_follow *f, const struct strait_ring_end *end, uint64
     if (!still(end, word, after))
         return false;
     *m = (struct ctl_message){.data = f->bytes,
-                              .bytes = bytes,
+                              .bytes = pack ? each : bytes,
                               .tag = strait_head_tag(head),
-                              .flags = strait_head_flags(head),
+                              .flags = pack ? 0 : strait_head_flags(head),
                               .attempts = strait_slot_attempts(after),
                               .late = !holds(word, end->cursor) && (end->flags & STRAIT_RING_MANY_PRODUCERS),
                               .ring = (uint32_t)(end - f->ends),
                               .number = f->seen,
                               .time_ns = ctl_real_ns(NULL)};
+    f->pack = *m;
+    f->left = n - 1;
     return true;
 }
 
@@ -162,8 +166,22 @@ static enum found step(struct ctl_follow *f, struct strait_ring_end *end, struct
     return NOTHING;
 }
 
+/* The next one of the pack that we have copied. */
+static bool unpack(struct ctl_follow *f, struct ctl_message *m)
+{
+    if (f->left == 0)
+        return false;
+    f->left--;
+    f->pack.data = (const unsigned char *)f->pack.data + f->pack.bytes;
+    f->pack.number = f->seen++;
+    *m = f->pack;
+    return true;
+}
+
 bool ctl_follow_next(struct ctl_follow *f, struct ctl_message *m)
 {
+    if (unpack(f, m))
+        return true;
     for (uint32_t i = 0; i < f->view.rings; i++) {
         struct strait_ring_end *end = &f->ends[(f->next + i) % f->view.rings];
         enum found found = NOTHING;

@@ -5,7 +5,7 @@
  *
  * A message that was received before we looked lies in its slot until the next one is written there, and is read all the
  * same ("late"). With one sender nothing else can lie there, and the sender's place tells whether it has begun to
- * overwrite it. With many senders a claim that was given up leaves such a slot, too: `late` says so.
+ * overwrite it. A pack is read whole, however far its receiver has come. With many senders a claim that was given up leaves such a slot, too: `late` says so.
  */
 #ifndef STRAIT_TOOLS_FOLLOW_H
 #define STRAIT_TOOLS_FOLLOW_H
@@ -16,7 +16,9 @@
 struct ctl_follow {
     struct strait_channel_view view;
     struct strait_ring_end *ends; /* one a ring; cursor = what we look at next */
-    unsigned char *bytes;         /* the last message */
+    unsigned char *bytes;         /* the last slot's payload */
+    struct ctl_message pack;      /* what is left of it: its next message, */
+    uint32_t left;                /* and how many there are */
     uint32_t next;                /* ring to begin with */
     uint64_t seen, missed;
 };

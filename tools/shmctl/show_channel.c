@@ -158,14 +158,15 @@ void ctl_channel_print(const struct ctl *ctl, struct ctl_segment *s, const struc
         return;
     }
     status_text(strait_load32_relaxed(&v.shared->status), status, sizeof status);
-    printf("%s to %s%s%s, when full %s, messages to %u bytes%s\n",
+    printf("%s to %s%s%s%s, when full %s, messages to %u bytes%s\n",
            v.flags & STRAIT_CHANNEL_MANY_PRODUCERS ? "many" : "one",
            v.flags & STRAIT_CHANNEL_MANY_CONSUMERS ? "many" : "one",
            v.flags & STRAIT_CHANNEL_LANES     ? ", lanes"
            : v.flags & STRAIT_CHANNEL_BY_KEY  ? ", shards by key"
            : v.flags & STRAIT_CHANNEL_SHARDED ? ", shards"
                                               : "",
-           v.flags & STRAIT_CHANNEL_BUSY ? ", busy" : "", full_name(v.full), v.slot_bytes, status);
+           v.flags & STRAIT_CHANNEL_PACKED ? ", packed" : "", v.flags & STRAIT_CHANNEL_BUSY ? ", busy" : "",
+           full_name(v.full), v.slot_bytes, status);
     print_rings(ctl, &v);
     print_numbers(&v);
 }
@@ -251,6 +252,7 @@ void ctl_channel_json(struct json *j, struct ctl_segment *s, const struct strait
     json_bool(j, "many_receivers", v.flags & STRAIT_CHANNEL_MANY_CONSUMERS);
     json_bool(j, "lanes", v.flags & STRAIT_CHANNEL_LANES);
     json_bool(j, "sharded", v.flags & STRAIT_CHANNEL_SHARDED);
+    json_bool(j, "packed", v.flags & STRAIT_CHANNEL_PACKED);
     json_bool(j, "busy", v.flags & STRAIT_CHANNEL_BUSY);
     json_string(j, "full", full_name(v.full));
     json_u64(j, "slot_bytes", v.slot_bytes);
