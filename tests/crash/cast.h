@@ -29,6 +29,7 @@ struct setting {
     uint32_t shards;
     enum strait_spread spread;
     bool at_home; /* all processes are at home in the first shard; else each in another than the one before it */
+    bool packed;  /* each of the unread is a pack of CAST_BATCH */
     enum sleeper sleeper;
 };
 
@@ -44,6 +45,7 @@ struct operation {
     bool unborn;           /* nor is there a segment */
     bool deserted;         /* nor is anybody else attached */
     bool calls;            /* the survivor has sent a request */
+    bool amid;             /* the actor has received a pack's first message: packed channels only */
     uint32_t max_attempts; /* of the channel; 0 = the default */
     bool (*enter)(struct stage *st, const struct setting *s, int who);
     int (*act)(struct stage *st, int who);
@@ -95,13 +97,29 @@ int cast_send(uint64_t value, uint64_t deadline_ns);
 int64_t cast_receive(struct stage *st, uint64_t deadline_ns);
 
 /* ops_channel.c */
+int act_recv(struct stage *st, int who);
+void after_recv(struct stage *st, int who);
+int act_recv_array(struct stage *st, int who);
+void after_recv_array(struct stage *st, int who);
+int act_peek(struct stage *st, int who);
+void after_peek(struct stage *st, int who);
+void leave_peek(struct stage *st, int who);
+int act_release(struct stage *st, int who);
+void after_release(struct stage *st, int who);
+void judge_peek(struct stage *st, int who, struct ledger *l);
+void judge_release(struct stage *st, int who, struct ledger *l);
+int act_rx_close(struct stage *st, int who);
 extern const struct operation op_send, op_send_blocked, op_recv, op_recv_blocked, op_send_many, op_recv_many,
     op_send_array, op_recv_array, op_claim, op_commit, op_abort, op_peek, op_release, op_tx_close, op_rx_close,
     op_tx_open, op_rx_open, op_shut;
+/* ops_pack.c */
+extern const struct operation op_recv_amid, op_recv_array_amid, op_peek_amid, op_release_amid, op_rx_close_amid,
+    op_sweep_letter_amid;
 /* ops_life.c */
 extern const struct operation op_attach, op_attach_sweep, op_detach, op_create, op_remove, op_channel_create, op_unlink,
     op_hold, op_sweep, op_sweep_sleeper;
 /* ops_letters.c */
+bool look_letters(struct stage *st, const struct setting *s, int who);
 extern const struct operation op_peek_last, op_sweep_letter;
 /* ops_reply.c */
 bool play_prepare_call(struct stage *st);

@@ -40,6 +40,7 @@ static const struct {
     enum strait_spread spread;
     bool at_home;
     const struct operation *const *only; /* NULL: all */
+    bool packed;
 } kinds[] = {
     {"1-1", ONE, ONE, STRAIT_FULL_WAIT, 0},
     {"n-1", MANY, ONE, STRAIT_FULL_WAIT, 0},
@@ -54,6 +55,8 @@ static const struct {
     {"shards by key", MANY, MANY, STRAIT_FULL_WAIT, 0, 2, STRAIT_SPREAD_KEY},
     {"shards in turn", MANY, MANY, STRAIT_FULL_WAIT, 0, 2, STRAIT_SPREAD_TURN, false, in_turn},
     {"shards at home", MANY, MANY, STRAIT_FULL_WAIT, 0, 2, STRAIT_SPREAD_NODE, true, at_home},
+    {"1-1 packed", ONE, ONE, .packed = true},
+    {"n-n packed", MANY, MANY, .packed = true},
 };
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 enum { SHARDS = 8, BY_KEY, IN_TURN, AT_HOME };
@@ -143,6 +146,12 @@ static const struct {
     {&op_sweep_sleeper, BIT(EMPTY)},
     {&op_peek_last, BIT(SINGLE) | BIT(THREE_WRAP)},
     {&op_sweep_letter, BIT(SINGLE) | BIT(THREE_WRAP)},
+    {&op_recv_amid, BIT(SINGLE) | BIT(FULL) | BIT(THREE_WRAP)},
+    {&op_recv_array_amid, BIT(SINGLE) | BIT(FULL) | BIT(THREE_WRAP)},
+    {&op_peek_amid, BIT(SINGLE) | BIT(THREE_WRAP)},
+    {&op_release_amid, BIT(SINGLE) | BIT(THREE_WRAP)},
+    {&op_rx_close_amid, BIT(SINGLE) | BIT(THREE_WRAP)},
+    {&op_sweep_letter_amid, BIT(SINGLE) | BIT(THREE_WRAP)},
     {&op_create, BIT(EMPTY)},
     {&op_remove, BIT(SINGLE)},
 };
@@ -201,6 +210,8 @@ static bool possible(size_t kind, const struct state *s, const struct operation 
         return false;
     if ((a->unborn || a->deserted) && kind > 0) /* the channel is not what it is about */
         return false;
+    if (a->amid && !kinds[kind].packed)
+        return false;
     return !(drops && (s->sleeper == SENDER_ASLEEP || a == &op_send_blocked || b == &op_send_blocked));
 }
 
@@ -230,6 +241,7 @@ static void add_scene(size_t kind, const struct state *s, const struct operation
                                    .shards = kinds[kind].shards,
                                    .spread = kinds[kind].spread,
                                    .at_home = kinds[kind].at_home,
+                                   .packed = kinds[kind].packed,
                                    .max_attempts = a->max_attempts,
                                    .replies = is_call(a) ? 2 : 0,
                                    .depth = DEPTH,
@@ -266,7 +278,7 @@ static void build(void)
         for (unsigned s = 0; s < STATES; s++)
             for (size_t k = 0; k < KINDS && (rows[r].states & BIT(s)); k++) {
                 add_scene(k, &states[s], rows[r].op, NULL, false);
-                if (s == THREE_WRAP && k < 4 && rows[r].op->roles)
+                if (s == THREE_WRAP && (k < 4 || kinds[k].packed) && rows[r].op->roles)
                     add_scene(k, &states[s], rows[r].op, NULL, true);
             }
     for (size_t r = 0; r < sizeof(pairs) / sizeof(*pairs); r++)

@@ -5,7 +5,7 @@
 
 #include "scene.h"
 
-#define EXPLORE_SCENES   1280
+#define EXPLORE_SCENES   1536
 #define EXPLORE_FAILURES 48
 #define EXPLORE_STOPS    32 /* of each of two actors that preempt each other */
 #define EXPLORE_GIVE_UP  24 /* failures of one scene, after which the rest of it is left out */

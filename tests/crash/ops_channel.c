@@ -241,13 +241,13 @@ static int receive_into(uint32_t n, uint64_t deadline_ns)
 }
 
 /* What was received goes into the books: it must not come again. */
-static void after_recv(struct stage *st, int who)
+void after_recv(struct stage *st, int who)
 {
     for (int i = 0; i < st->actor[who].result; i++)
         ledger_see(ledger_of(st), ledger_read(me.buffer[i], me.in[i].bytes), 0, OBSERVER(who));
 }
 
-static int act_recv(struct stage *st, int who)
+int act_recv(struct stage *st, int who)
 {
     (void)st;
     (void)who;
@@ -293,7 +293,7 @@ static void judge_recv_many(struct stage *st, int who, struct ledger *l)
 const struct operation op_recv_many = {
     .row = "recv_many", .roles = ROLE_RECEIVER, .act = act_recv_many, .after = after_recv, .judge = judge_recv_many};
 
-static int act_recv_array(struct stage *st, int who)
+int act_recv_array(struct stage *st, int who)
 {
     (void)st;
     (void)who;
@@ -301,7 +301,7 @@ static int act_recv_array(struct stage *st, int who)
 }
 
 /* Shorter messages are padded, so each says itself how long it is. */
-static void after_recv_array(struct stage *st, int who)
+void after_recv_array(struct stage *st, int who)
 {
     for (int i = 0; i < st->actor[who].result; i++) {
         uint64_t value = 0;
@@ -319,21 +319,21 @@ const struct operation op_recv_array = {.row = "recv_array",
 
 /* ---- peek, release ---- */
 
-static int act_peek(struct stage *st, int who)
+int act_peek(struct stage *st, int who)
 {
     (void)st;
     (void)who;
     return strait_peek(me.rx, &me.msg, STRAIT_NOW);
 }
 
-static void after_peek(struct stage *st, int who)
+void after_peek(struct stage *st, int who)
 {
     struct actor *a = &st->actor[who];
     if (a->result == 0)
         a->facts[0] = ledger_read(me.msg.data, me.msg.bytes);
 }
 
-static void leave_peek(struct stage *st, int who)
+void leave_peek(struct stage *st, int who)
 {
     if (st->actor[who].result)
         return;
@@ -342,7 +342,7 @@ static void leave_peek(struct stage *st, int who)
 }
 
 /* Never lost; once peek has returned, the next receiver is told. */
-static void judge_peek(struct stage *st, int who, struct ledger *l)
+void judge_peek(struct stage *st, int who, struct ledger *l)
 {
     const struct actor *a = &st->actor[who];
     struct ledger_entry *e = a->facts[0] ? ledger_find(l, a->facts[0]) : NULL;
@@ -369,20 +369,20 @@ static bool enter_peeked(struct stage *st, const struct setting *s, int who)
     return true;
 }
 
-static int act_release(struct stage *st, int who)
+int act_release(struct stage *st, int who)
 {
     (void)st;
     (void)who;
     return strait_release(me.rx, &me.msg);
 }
 
-static void after_release(struct stage *st, int who)
+void after_release(struct stage *st, int who)
 {
     ledger_see(ledger_of(st), st->actor[who].facts[0], 0, OBSERVER(who));
 }
 
 /* Cut: given back, or comes again with the mark. */
-static void judge_release(struct stage *st, int who, struct ledger *l)
+void judge_release(struct stage *st, int who, struct ledger *l)
 {
     const struct actor *a = &st->actor[who];
     struct ledger_entry *e = ledger_find(l, a->facts[0]);
@@ -413,7 +413,7 @@ static int act_tx_close(struct stage *st, int who)
 const struct operation op_tx_close = {
     .row = "close a sender", .roles = ROLE_SENDER, .alone = true, .act = act_tx_close};
 
-static int act_rx_close(struct stage *st, int who)
+int act_rx_close(struct stage *st, int who)
 {
     (void)st;
     (void)who;

@@ -6,7 +6,7 @@
 #define OBSERVER 50
 
 /* The letters are deliveries of a kind: they go into the books. */
-static bool look_letters(struct stage *st, const struct setting *s, int who)
+bool look_letters(struct stage *st, const struct setting *s, int who)
 {
     struct audit a;
     (void)s;
@@ -25,13 +25,6 @@ static bool look_letters(struct stage *st, const struct setting *s, int who)
     }
     audit_close(&a);
     return true;
-}
-
-static int act_peek(struct stage *st, int who)
-{
-    (void)st;
-    (void)who;
-    return strait_peek(me.rx, &me.msg, STRAIT_NOW);
 }
 
 const struct operation op_peek_last = {

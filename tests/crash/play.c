@@ -35,7 +35,8 @@ bool cast_attach(struct stage *st, enum strait_attach_mode how)
 
 struct strait_channel_options cast_options(const struct setting *s)
 {
-    return (struct strait_channel_options){.slot_bytes = LEDGER_PAYLOAD + (s->replies ? 16 : 0),
+    return (struct strait_channel_options){.slot_bytes =
+                                               LEDGER_PAYLOAD * (s->packed ? CAST_BATCH : 1u) + (s->replies ? 16u : 0),
                                            .depth = s->depth,
                                            .senders = s->senders,
                                            .receivers = s->receivers,
@@ -43,6 +44,7 @@ struct strait_channel_options cast_options(const struct setting *s)
                                            .lanes = s->lanes,
                                            .shards = s->shards,
                                            .spread = s->spread,
+                                           .packed = s->packed,
                                            .max_attempts = s->max_attempts,
                                            .replies = s->replies,
                                            .reply_bytes = LEDGER_PAYLOAD,
@@ -155,6 +157,21 @@ static bool make_homely(struct stage *st, const struct setting *s)
     return true;
 }
 
+/* An array has messages of one length. */
+static bool send_own_pack(struct stage *st)
+{
+    struct ledger *l = ledger_of(st);
+    unsigned char payload[CAST_BATCH][LEDGER_PAYLOAD];
+    uint64_t value;
+    for (uint32_t i = 0; i < CAST_BATCH; i++) {
+        do
+            value = CAST_OWN(l->own++);
+        while (ledger_write(value, payload[i]) != LEDGER_PAYLOAD);
+        ledger_expect(l, value);
+    }
+    return strait_send_array(me.tx, CAST_ARRAY_TAG, payload, LEDGER_PAYLOAD, CAST_BATCH, STRAIT_NOW) == CAST_BATCH;
+}
+
 bool play_prepare(struct stage *st, const void *arg)
 {
     const struct play *p = arg;
@@ -172,7 +189,7 @@ bool play_prepare(struct stage *st, const void *arg)
         if (!send_own(st, false) || strait_recv(me.rx, payload, sizeof(payload), STRAIT_NOW) < 0)
             return false;
     for (uint32_t i = 0; i < p->setting->unread; i++)
-        if (!send_own(st, true))
+        if (!(p->setting->packed ? send_own_pack(st) : send_own(st, true)))
             return false;
     if (p->op[0]->calls && !play_prepare_call(st))
         return false;
@@ -257,7 +274,8 @@ static void judge(struct stage *st, const struct play *p, bool newcomer)
     for (int i = 0; i < STAGE_ACTORS; i++) {
         const struct operation *op = p->op[i];
         bool dead = st->actor[i].fate == FATE_KILLED || st->actor[i].fate == FATE_RAN;
-        bool received = op && dead && ((op->roles | op->takes) & ROLE_RECEIVER);
+        bool marks = dead || (p->setting->packed && p->setting->receivers == STRAIT_MANY); /* who leaves a pack, too */
+        bool received = op && marks && ((op->roles | op->takes) & ROLE_RECEIVER);
         for (uint32_t k = 0; (received || newcomer) && k < l->entries_n; k++)
             if (l->entries[k].attempts_most == 0) /* a newcomer's predecessor was a receiver, and died, too */
                 l->entries[k].attempts_most = 1;
