@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ring.h"
+#include "strait/ring_pack.h"
 #include "world.h"
 
 #define ENDS  4 /* two producers, two consumers, where there may be two */
@@ -14,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct player {
     struct strait_ring_end end;
     struct strait_place place;
+    uint64_t head; /* of the pack that it holds; 0 = of a message */
     bool holds;
 };
 
@@ -29,7 +31,9 @@ static void must_be_slot(const struct strait_ring_end *end, const struct strait_
 static void produce(struct player *p, uint8_t op)
 {
     if (p->holds) {
-        strait_store64_relaxed(&p->place.slot->head, strait_head(op, op, 0));
+        uint32_t bytes = op >> 3 & 4u, count = op & 128 ? 4 : 1;
+        strait_store64_relaxed(&p->place.slot->head,
+                               op & 64 ? strait_pack_head(bytes, count, op) : strait_head(op, op, 0));
         if (op & 16)
             strait_ring_abort(&p->end, &p->place);
         else
@@ -45,8 +49,27 @@ static void produce(struct player *p, uint8_t op)
     strait_ring_more_free(&p->end);
 }
 
+/* A receiver in the middle of a pack: as lib/pack.c. */
+static void unpack(struct player *p, uint8_t op)
+{
+    uint32_t bytes = strait_pack_bytes(p->head);
+    unsigned char *at = strait_pack_at(p->place.slot, p->head), *end = (unsigned char *)p->place.slot + p->end.stride;
+
+    MUST(at + bytes <= end);
+    if (op & 32 && p->end.flags & STRAIT_RING_MANY_CONSUMERS) {
+        strait_pack_return(&p->end, &p->place);
+        p->holds = false;
+    } else if (strait_pack_advance(&p->place, &p->head, 1)) {
+        p->holds = false;
+    }
+}
+
 static void consume(struct player *p, uint8_t op)
 {
+    if (p->holds && p->head) {
+        unpack(p, op);
+        return;
+    }
     if (p->holds) {
         strait_ring_release(&p->place);
         p->holds = false;
@@ -60,6 +83,9 @@ static void consume(struct player *p, uint8_t op)
     if (op & 16)
         return;
     p->holds = strait_ring_take(&p->end, &p->place) == 0;
+    p->head = strait_load64_relaxed(&p->place.slot->head);
+    if (!(p->end.flags & STRAIT_RING_PACKED) || !strait_pack_good(p->head, p->end.slot_bytes))
+        p->head = 0;
     strait_ring_more_ready(&p->end);
     strait_ring_half(&p->end, p->place.slot);
 }
@@ -131,7 +157,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_raw(memory, HEAD + capacity * stride);
     world_patience(UINT64_MAX);
     ring = (struct strait_ring *)(void *)memory;
-    strait_ring_init(ring, memory + HEAD, HEAD, capacity, stride, shape >> 4 & 3,
+    strait_ring_init(ring, memory + HEAD, HEAD, capacity, stride,
+                     (shape >> 4 & 3) | (shape & 8 ? STRAIT_RING_PACKED : 0),
                      shape & 128 ? (UINT64_C(1) << 40) - 2 : shape >> 6 & 1);
     MUST(strait_ring_check(ring, HEAD, BYTES, &checked) == 0);
     memset(players, 0, sizeof players);

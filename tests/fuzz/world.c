@@ -145,10 +145,11 @@ void world_add_all(struct strait_segment_map *map)
     plan.replies = 0;
     plan.first_turn = 0;
     plan.full = STRAIT_FULL_DROP_OLDEST;
+    plan.flags = many | STRAIT_CHANNEL_PACKED;
+    plan.peek_window = 1;
     world_add(map, world_names[1], plan);
     plan.full = STRAIT_FULL_WAIT;
-    plan.flags = 0;
-    plan.peek_window = 1;
+    plan.flags = STRAIT_CHANNEL_PACKED;
     world_add(map, world_names[2], plan);
     plan.flags = many | STRAIT_CHANNEL_LANES;
     plan.rings = 2;

@@ -42,7 +42,7 @@ void world_watch(unsigned char *base, size_t bytes);
 void world_build(struct strait_segment_map *map);
 void world_add(struct strait_segment_map *map, const char *name, struct strait_channel_plan plan);
 
-/** A channel of each sort: many to many with replies, just before its turns wrap; drop-oldest; one to one; lanes. */
+/** A channel of each sort: many to many with replies, just before its turns wrap; drop-oldest, packed; one to one, packed; lanes. */
 #define WORLD_CHANNELS 4
 extern const char *const world_names[WORLD_CHANNELS];
 void world_add_all(struct strait_segment_map *map);
