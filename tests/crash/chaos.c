@@ -21,6 +21,7 @@
 #include "step.h"
 #include "strait/strait.h"
 
+#define ARRAY     7      /* values of an array, where there are packs; five fit a slot */
 #define VALUES    60000  /* of one producer in one round */
 #define SIGHTS    400000 /* of one consumer in one round */
 #define ROUND_NS  UINT64_C(4000000000)
@@ -34,6 +35,7 @@ static const struct kind {
     bool peeks;
     uint32_t shards;
     enum strait_spread spread;
+    bool packed;
 } kinds[] = {
     {"n-n", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 2, 2, false},
     {"n-n-peeked", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 1, 2, true},
@@ -45,6 +47,9 @@ static const struct kind {
     {"shards", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 1, 2, true, 3},
     {"shards-in-turn", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 1, 2, false, 2, STRAIT_SPREAD_TURN},
     {"shards-by-key", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 2, 2, true, 2, STRAIT_SPREAD_KEY},
+    {"n-n-packed", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 1, 2, false, .packed = true},
+    {"n-n-packed-peeked", STRAIT_MANY, STRAIT_MANY, STRAIT_FULL_WAIT, 0, 1, 2, true, .packed = true},
+    {"1-1-packed", STRAIT_ONE, STRAIT_ONE, STRAIT_FULL_WAIT, 0, 1, 1, false, .packed = true},
 };
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 #define MOST  4 /* processes of one sort on one channel */
@@ -109,7 +114,7 @@ static struct strait_segment *join(void)
     return segment;
 }
 
-/* words: value, then its mix three times; the tag is the value's low half */
+/* words: value, then its mix three times; the tag is the low half of the value that its array began with */
 static void write_words(uint64_t words[4], uint64_t value)
 {
     words[0] = value;
@@ -121,7 +126,21 @@ static uint64_t read_words(const uint64_t words[4], int64_t bytes, uint16_t tag)
 {
     uint64_t right[4];
     write_words(right, words[0]);
-    return bytes == sizeof(right) && !memcmp(words, right, sizeof(right)) && tag == (uint16_t)words[0] ? words[0] : 0;
+    return bytes == sizeof(right) && !memcmp(words, right, sizeof(right)) && (uint16_t)(words[0] - tag) < ARRAY
+               ? words[0]
+               : 0;
+}
+
+/* One value, or an array: how many were sent, or -errno. */
+static int send_values(struct strait_tx *tx, bool packed, uint64_t words[][4], uint32_t n)
+{
+    uint16_t tag = (uint16_t)words[0][0];
+    uint64_t deadline = strait_after_ns(200000000);
+    int r;
+    if (packed)
+        return strait_send_array(tx, tag, words, sizeof(words[0]), n, deadline);
+    r = strait_send_tagged(tx, tag, words[0], sizeof(words[0]), deadline);
+    return r < 0 ? r : 1;
 }
 
 static void produce(size_t kind, uint32_t index)
@@ -129,22 +148,26 @@ static void produce(size_t kind, uint32_t index)
     struct strait_segment *segment = join();
     struct producer_book *b = &books->producers[kind][index];
     struct strait_tx *tx;
-    uint64_t words[4];
+    uint64_t words[ARRAY][4];
+    uint32_t n = kinds[kind].packed ? ARRAY : 1;
     int r = strait_tx_open(segment, kinds[kind].name, NULL, &tx);
     if (r == 0 && kinds[kind].spread == STRAIT_SPREAD_KEY)
         r = strait_tx_key(tx, index); /* each in one shard, whatever life it is in: in order */
     if (r < 0)
         trouble("open a sender", r);
-    while (!__atomic_load_n(&books->finish, __ATOMIC_RELAXED) && b->n < VALUES) {
+    while (!__atomic_load_n(&books->finish, __ATOMIC_RELAXED) && b->n + n <= VALUES) {
         uint64_t i = b->n;
-        write_words(words, HISTORY_VALUE(index, i));
-        b->sent[i] = HISTORY_CUT;
-        __atomic_store_n(&b->n, i + 1, __ATOMIC_SEQ_CST);
-        r = strait_send_tagged(tx, (uint16_t)words[0], words, sizeof(words), strait_after_ns(200000000));
-        __atomic_store_n(&b->sent[i], r >= 0 ? HISTORY_SENT : HISTORY_REFUSED, __ATOMIC_SEQ_CST);
+        for (uint32_t k = 0; k < n; k++) {
+            write_words(words[k], HISTORY_VALUE(index, i + k));
+            b->sent[i + k] = HISTORY_CUT;
+        }
+        __atomic_store_n(&b->n, i + n, __ATOMIC_SEQ_CST);
+        r = send_values(tx, kinds[kind].packed, words, n);
+        for (uint32_t k = 0; k < n; k++)
+            __atomic_store_n(&b->sent[i + k], (int)k < r ? HISTORY_SENT : HISTORY_REFUSED, __ATOMIC_SEQ_CST);
         if (r < 0 && r != -ETIMEDOUT && r != -EPIPE)
             trouble("send", r);
-        if (i % 64 == 0)
+        if (i % 64 < n)
             usleep(1000); /* only the pace: bursts, and time for receivers to fall asleep */
     }
     strait_tx_close(tx);
@@ -194,9 +217,11 @@ static void consume(const struct process *p)
     if (r < 0)
         trouble("open a receiver", r);
     __atomic_store_n(&b->opened, p->lives, __ATOMIC_SEQ_CST);
-    do
+    do {
         r = kinds[p->kind].peeks ? take_peeked(rx, b, p) : take(rx, b, p);
-    while (r >= 0 || r == -ETIMEDOUT);
+        if (kinds[p->kind].packed && r >= 0 && b->n % 16 == 0)
+            usleep(500); /* so that harm finds it in mid-pack */
+    } while (r >= 0 || r == -ETIMEDOUT);
     if (r != -EPIPE)
         trouble("receive", r);
     strait_rx_close(rx);
@@ -344,6 +369,8 @@ static int round_of_chaos(uint64_t until_ns, uint64_t *messages, struct stage *s
         return printf("attach: %s\n", strait_error()), 1;
     for (size_t k = 0; k < KINDS; k++) {
         struct strait_channel_options o = {.depth = 16,
+                                           .slot_bytes = kinds[k].packed ? 5 * 4 * sizeof(uint64_t) : 0,
+                                           .packed = kinds[k].packed,
                                            .senders = kinds[k].senders,
                                            .receivers = kinds[k].receivers,
                                            .full = kinds[k].full,
