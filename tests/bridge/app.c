@@ -4,6 +4,7 @@
  * the installed headers only.
  *
  *   app produce SEGMENT CHANNEL FROM COUNT [shut|PAUSE_US]   numbers; "sent N" when all are in the ring, else "sent-until N"
+ *   app pack    SEGMENT CHANNEL COUNT               as produce … shut, in packs: numbers of one size and tag, 0, 48, 96 …
  *   app consume SEGMENT CHANNEL [PAUSE_US]          "N ATTEMPTS" for each, until the channel closes; peek … release
  *   app work    SEGMENT POOL                        answers N with N * 2 + 1, big ones (tag 7) with N parts
  *   app call    SEGMENT POOL FROM COUNT [DEADLINE_MS]   "N ANSWER", "N -errno" or "N remote -errno"
@@ -26,6 +27,7 @@
 #define DEPTH       256
 #define PATIENCE_NS UINT64_C(60000000000)
 #define PART_BYTES  1000
+#define PACK        8
 
 static int say(int r, const char *what)
 {
@@ -71,6 +73,24 @@ static int produce(struct strait_segment *segment, char **word, int words)
         pause(); /* as long as we are here, the channel has a sender */
     strait_tx_close(tx);
     return r < 0 ? say(r, "shut") : 0;
+}
+
+static int pack(struct strait_segment *segment, char **word)
+{
+    struct strait_channel_options options = {.slot_bytes = PACK * sizeof(uint64_t), .packed = true};
+    uint64_t count = strtoull(word[1], NULL, 10), n = 0, numbers[PACK];
+    struct strait_tx *tx;
+    int r = strait_tx_open(segment, word[0], &options, &tx);
+
+    while (r >= 0 && n < count) {
+        for (unsigned i = 0; i < PACK; i++)
+            numbers[i] = (n + i) * 48;
+        r = strait_send_array(tx, 0, numbers, sizeof numbers[0], PACK, strait_after_ns(PATIENCE_NS));
+        n += r > 0 ? (uint64_t)r : 0;
+    }
+    if (r >= 0)
+        r = strait_channel_shut(segment, word[0]);
+    return r < 0 ? say(r, "pack") : 0;
 }
 
 static int try_send(struct strait_segment *segment, char **word)
@@ -276,6 +296,8 @@ int main(int argc, char **argv)
         return say(r, "attach");
     if (strcmp(argv[1], "produce") == 0 && words >= 3)
         return produce(segment, word, words);
+    if (strcmp(argv[1], "pack") == 0 && words >= 2)
+        return pack(segment, word);
     if (strcmp(argv[1], "consume") == 0)
         return consume(segment, word, words);
     if (strcmp(argv[1], "work") == 0)

@@ -73,6 +73,17 @@ class TwoHosts(Case):
         wait_for("b is back", lambda: self.b.status()["unreachable_since_ns"] == 0)
         self.assertEqual(self.b.status()["reconnects"], 1)
 
+    def test_packs(self):
+        """Messages that shared a slot are several for the server, too."""
+        self.a.bridge("--out", "jobs")
+        self.b.bridge("--in", "jobs")
+        consumer = self.b.app("consume", "jobs")
+        consumer.says("ready")
+        producer = self.a.app("pack", "jobs", 2000)
+        self.assertEqual(producer.end(), 0, producer.errors())
+        self.assertEqual(consumer.end(), 0, consumer.errors())
+        self.assertEqual(consumer.lines(), ["ready"] + ["%d 0" % (48 * n) for n in range(2000)])
+
     def test_calls(self):
         """Answers, parts with backpressure, a handler's error, a caller that leaves, and nobody there."""
         caller = self.a.bridge("--call", "pool")

@@ -57,7 +57,8 @@ static struct flight *flight_at(struct outbound *o, uint64_t number)
 
 /* ---- what a message is called ---- */
 
-/* The place of a peeked message is the same for whoever peeks it, as long as the segment and the channel are. */
+/* The place of a peeked message is the same for whoever peeks it, as long as the segment and the channel are. Of a pack we
+ * hold one message at a time: its number is the second half of its place. */
 static uint64_t position(const struct outbound *o, const struct strait_msg *msg, uint32_t *lane)
 {
     const struct strait_endpoint *e = o->rx->endpoint;
@@ -80,8 +81,11 @@ static void message_id(const struct outbound *o, const struct strait_msg *msg, c
     const struct strait_segment_map *map = &o->link->bridge->segment->map;
     uint32_t lane = 0;
     uint64_t at = position(o, msg, &lane);
+    int n = snprintf(id, size, "%016" PRIx64 ":%" PRIx64 ":%x.%" PRIx64, strait_segment_header(map)->id, o->epoch, lane,
+                     at);
 
-    snprintf(id, size, "%016" PRIx64 ":%" PRIx64 ":%x.%" PRIx64, strait_segment_header(map)->id, o->epoch, lane, at);
+    if (o->rx->pack.slot)
+        snprintf(id + n, size - (size_t)n, ".%x", strait_pack_next(o->rx->pack_head));
 }
 
 static int publish(struct outbound *o, uint64_t number)
@@ -289,13 +293,10 @@ static void close_remote(struct outbound *o, uint64_t now_ns)
 static void count_lag(struct outbound *o)
 {
     const struct strait_endpoint *e = o->rx->endpoint;
-    uint32_t counts[8];
     uint64_t lag = 0;
 
-    for (uint32_t i = 0; i < e->ends_n; i++) {
-        strait_ring_count(&e->ends[i], counts);
-        lag += counts[STRAIT_SLOT_READY] + counts[STRAIT_SLOT_RETURNED];
-    }
+    for (uint32_t i = 0; i < e->ends_n; i++)
+        lag += strait_ring_messages(&e->ends[i], 1 << STRAIT_SLOT_READY | 1 << STRAIT_SLOT_RETURNED);
     o->link->status->lag = lag;
     o->link->status->under_way = o->next - o->first;
 }
