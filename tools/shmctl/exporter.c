@@ -94,8 +94,9 @@ FIELD(redelivered)
 FIELD(dead_letters)
 
 static const struct metric metrics[] = {
-    {"channel_sent_total", "counter", "Messages sent, slots given up included.", of_sent},
-    {"channel_received_total", "counter", "Messages received, slots given up included.", of_received},
+    {"channel_sent_total", "counter", "Messages sent, slots given up included; a pack counts once.", of_sent},
+    {"channel_received_total", "counter", "Messages received, slots given up included; a pack counts once.",
+     of_received},
     {"channel_used_slots", "gauge", "Slots that are not free.", of_used},
     {"channel_slots", "gauge", "Slots of all rings.", of_capacity},
     {"channel_senders", "gauge", "Processes that send.", of_senders},

@@ -5,7 +5,8 @@
  *
  * A message that was received before we looked lies in its slot until the next one is written there, and is read all the
  * same ("late"). With one sender nothing else can lie there, and the sender's place tells whether it has begun to
- * overwrite it. A pack is read whole, however far its receiver has come. With many senders a claim that was given up leaves such a slot, too: `late` says so.
+ * overwrite it. With many senders a claim that was given up leaves such a slot, too: `late` says so. A pack is read whole,
+ * however far its receiver has come; one that is missed counts as one message.
  */
 #ifndef STRAIT_TOOLS_FOLLOW_H
 #define STRAIT_TOOLS_FOLLOW_H

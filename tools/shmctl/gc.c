@@ -26,19 +26,16 @@ static uint64_t unread(struct ctl_segment *s)
     struct strait_channel_view view;
     struct strait_ring_end end;
     struct strait_object o;
-    uint32_t counts[8];
+    const uint32_t states = 1 << STRAIT_SLOT_READY | 1 << STRAIT_SLOT_TAKEN | 1 << STRAIT_SLOT_RETURNED;
     uint64_t n = 0;
 
     for (uint32_t i = 0; i < s->map.directory_max; i++) {
         if (strait_directory_at(&s->map, i, &o) < 0 || o.kind != STRAIT_KIND_CHANNEL ||
             strait_channel_view(&s->map, &o, &view) < 0)
             continue;
-        for (uint32_t r = 0; r < view.rings; r++) {
-            if (strait_channel_end(&view, r, &end) < 0)
-                continue;
-            strait_ring_count(&end, counts);
-            n += counts[STRAIT_SLOT_READY] + counts[STRAIT_SLOT_TAKEN] + counts[STRAIT_SLOT_RETURNED];
-        }
+        for (uint32_t r = 0; r < view.rings; r++)
+            if (strait_channel_end(&view, r, &end) == 0)
+                n += strait_ring_messages(&end, states);
     }
     return n;
 }

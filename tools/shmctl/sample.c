@@ -9,6 +9,17 @@
 #include "lease.h"
 #include "strait/atomic.h"
 #include "strait/bell.h"
+#include "strait/ring_pack.h"
+
+/* A slot keeps the head of its last message, or pack. */
+static void add_pack(const struct strait_ring_end *end, const struct strait_slot *slot, struct ctl_sample *s)
+{
+    uint64_t head = strait_load64_relaxed(&slot->head);
+
+    s->packs += head != 0;
+    s->packed +=
+        strait_head_is_pack(head) && strait_pack_good(head, end->slot_bytes) ? strait_pack_count(head) : head != 0;
+}
 
 /* A slot's turn says how often it was freed; what is in it now was sent, and not received. Turns wrap at 2^40: so do the
  * sums, and only differences are used. */
@@ -19,11 +30,14 @@ static void add_ring(const struct strait_channel_view *view, uint32_t i, struct 
     if (strait_channel_end(view, i, &end) < 0)
         return;
     for (uint32_t slot = 0; slot <= end.mask; slot++) {
-        uint64_t word = strait_load64_relaxed(&strait_ring_slot(&end, slot)->word);
+        const struct strait_slot *at = strait_ring_slot(&end, slot);
+        uint64_t word = strait_load64_relaxed(&at->word);
         bool used = strait_slot_state(word) != STRAIT_SLOT_FREE;
         s->received += word >> STRAIT_TURN_SHIFT;
         s->sent += (word >> STRAIT_TURN_SHIFT) + used;
         s->used += used;
+        if (end.flags & STRAIT_RING_PACKED)
+            add_pack(&end, at, s);
     }
     s->capacity += (uint64_t)end.mask + 1;
     s->senders_asleep += strait_bell_count(strait_load64_relaxed(&end.ring->writable.sleepers));
@@ -104,7 +118,8 @@ double ctl_sample_rate(const struct ctl_sample *before, const struct ctl_sample 
     /* the slots of a moving ring are not read at one moment: a little may come out backwards */
     if (now->ns <= before->ns || (int64_t)n < 0)
         return 0;
-    return (double)n * 1e9 / (double)(now->ns - before->ns);
+    return (double)n * (now->packs ? (double)now->packed / (double)now->packs : 1) * 1e9 /
+           (double)(now->ns - before->ns);
 }
 
 void ctl_samples_free(struct ctl_samples *all)

@@ -9,7 +9,8 @@ struct ctl_sample {
     bool unlinked; /* it has no name any more */
     char segment[STRAIT_NAME_BYTES], channel[STRAIT_NAME_BYTES];
     uint64_t id;             /* segment, entry and its serial: the same channel in the next sample? */
-    uint64_t sent, received; /* since it was made; slots that were given up count, too */
+    uint64_t sent, received; /* slots, since it was made; those that were given up count, too */
+    uint64_t packs, packed;  /* of a packed channel: slots that have been used, messages in them, now or last */
     uint64_t used, capacity; /* slots, of all rings */
     uint32_t senders, receivers, senders_asleep, receivers_asleep;
     uint64_t dropped, redelivered, dead_letters;
@@ -29,7 +30,7 @@ int ctl_sample(const struct ctl *ctl, struct ctl_segment *segment, void *samples
 /** The same channel in another sample, or NULL. */
 const struct ctl_sample *ctl_sample_find(const struct ctl_samples *samples, const struct ctl_sample *like);
 
-/** Messages a second from one to the next. */
+/** Messages a second from one to the next; of a packed channel, as if all slots had held as many as now. */
 double ctl_sample_rate(const struct ctl_sample *before, const struct ctl_sample *now, bool received);
 
 /** "950", "12.3 k", "4.5 M"; the fourth after it takes its buffer. */
