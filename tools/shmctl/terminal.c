@@ -89,7 +89,9 @@ void terminal_line(unsigned row, const char *text)
         look_at_size();
     if (row >= shown.rows || row >= LINES || (shown.line[row] && strcmp(shown.line[row], text) == 0))
         return;
-    printf("\033[%u;1H%s\033[K", row + 1, text);
+    printf("\033[%u;1H", row + 1);
+    fputs(text, stdout);
+    fputs("\033[K", stdout);
     free(shown.line[row]);
     shown.line[row] = strdup(text); /* NULL = drawn again next time */
 }
