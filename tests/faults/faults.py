@@ -127,8 +127,8 @@ FAULTS = [
     ("verify: a shard's node is not looked at", "shm/verify_channel.c", "    if (v->flags & STRAIT_CHANNEL_SHARDED)", "    if (look == NULL)",
      "verify"),
     # ---- shards of channels ----
-    ("shards: by key, receivers pass each other", "shm/channel.c", "flags & STRAIT_CHANNEL_BY_KEY ? STRAIT_RING_IN_ORDER : 0;",
-     "flags == UINT32_MAX ? STRAIT_RING_IN_ORDER : 0;", "spread"),
+    ("shards: by key, receivers pass each other", "shm/channel.c", "flags & STRAIT_CHANNEL_BY_KEY ? STRAIT_RING_IN_ORDER : 0)",
+     "flags == UINT32_MAX ? STRAIT_RING_IN_ORDER : 0)", "spread"),
     ("shards: nobody steals", "lib/receiver.c", "    for (uint32_t i = 0; i < rx->lanes; i++) {\n        uint32_t lane = near",
      "    for (uint32_t i = 0; i < (near ? 1 : rx->lanes); i++) {\n        uint32_t lane = near", "spread"),
     ("shards: who is busy at home never looks elsewhere", "lib/receiver.c", "if (lane != rx->lane && strait_ring_find",

@@ -165,7 +165,8 @@ static void each_process_maps_as_it_asks(UNUSED_STATE)
 
 /* ---- prefault ---- */
 
-static long faults_of_reading(const struct strait_segment *s)
+/* Without a sanitizer's own pages. */
+__attribute__((no_sanitize_address, no_sanitize_thread)) static long faults_of_reading(const struct strait_segment *s)
 {
     struct rusage before, after;
 
