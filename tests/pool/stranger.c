@@ -17,8 +17,12 @@ int main(int argc, char **argv)
     const struct strait_segment_options there = {.attach = STRAIT_OPEN_ONLY};
     struct strait_segment *segment;
     struct strait_pool *pool;
+    int r;
 
     if (argc != 2 || strait_attach("pool", &there, &segment) < 0 || strait_pool_open(segment, "work", NULL, &pool) < 0)
         return 1;
-    return strait_pool_serve(pool, answer, argv[1], STRAIT_FOREVER) < 0;
+    r = strait_pool_serve(pool, answer, argv[1], STRAIT_FOREVER);
+    strait_pool_close(pool);
+    strait_detach(segment);
+    return r < 0;
 }
