@@ -2,6 +2,7 @@
 /* shmctl tap, record, replay: what goes through a channel, looked at, kept, sent again. */
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,12 @@ struct taker {
     void (*gap)(struct taker *t, uint64_t missed);
     uint64_t seen, missed; /* in the end */
 };
+
+/* As fast as it can, but not at the cost of those who are watched: only CPU time that nobody else wants (sched(7), SCHED_IDLE). */
+static void stand_back(void)
+{
+    sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0});
+}
 
 /* Follow until told to stop, `rate` messages a second at most: CTL_GOOD, or why it could not begin. */
 static int follow(const struct ctl *ctl, struct taker *t, uint64_t rate)
@@ -103,6 +110,8 @@ static int run_tap(const struct ctl *ctl)
     struct tap tap = {.t = {.message = tap_message, .gap = tap_gap}};
 
     ctl_message_format(ctl, &tap.how);
+    if (ctl_number(ctl, "rate", RATE, 0, UINT64_MAX) == 0)
+        stand_back();
     return follow(ctl, &tap.t, RATE);
 }
 
