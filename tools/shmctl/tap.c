@@ -70,7 +70,7 @@ static int follow(const struct ctl *ctl, struct taker *t, uint64_t rate)
     {"count", 'n', "N", "end after so many messages"}, {"seconds", 's', "S", "end after so long"},                     \
         {"oldest", 'o', NULL, "begin with the oldest unread message, not the next new one"},                           \
     {                                                                                                                  \
-        "rate", 'R', "N", "messages a second at most, 0 = no limit; tap: 5000"                                         \
+        "rate", 'R', "N", "messages a second at most, 0 = no limit; tap: 5000, and with 0 on idle CPU time only"       \
     }
 
 /* ---- tap ---- */
