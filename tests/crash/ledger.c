@@ -61,8 +61,13 @@ struct ledger_entry *ledger_expect(struct ledger *l, uint64_t value)
 
 void ledger_see(struct ledger *l, uint64_t value, uint32_t attempts, uint32_t observer)
 {
-    if (l->seen_n < LEDGER_SEEN)
-        l->seen[l->seen_n++] = (struct ledger_sight){value, attempts, observer};
+    uint32_t i = __atomic_load_n(&l->seen_n, __ATOMIC_SEQ_CST);
+
+    while (i < LEDGER_SEEN &&
+           !__atomic_compare_exchange_n(&l->seen_n, &i, i + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+    if (i < LEDGER_SEEN) /* ours alone: two actors that leave at the same time both write here */
+        l->seen[i] = (struct ledger_sight){value, attempts, observer};
 }
 
 static bool check_sights(struct stage *st)
